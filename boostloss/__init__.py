@@ -1,0 +1,16 @@
+"""Losses for XGBoost, LightGBM and scikit-learn, from one scalar definition each."""
+
+from boostloss.losses import ClassificationLoss, CrossEntropy, Focal, Huber, Loss, Quantile, RegressionLoss
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClassificationLoss",
+    "CrossEntropy",
+    "Focal",
+    "Huber",
+    "Loss",
+    "Quantile",
+    "RegressionLoss",
+    "__version__",
+]

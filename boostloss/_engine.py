@@ -1,0 +1,113 @@
+"""What both engines share: labels and buffers of a data set, K, the start, and parameters that contradict a loss."""
+
+import json
+import threading
+import weakref
+
+import numpy as np
+
+from boostloss.losses.classification_base import ClassificationLoss
+
+SCHEMA = 1  # of the description of a loss in a saved model
+_local = threading.local()  # buffers are never shared by two threads
+
+
+def is_data_set(data):
+    """Whether `data` is a DMatrix or a Dataset, without importing an engine."""
+    return hasattr(data, "get_label") and hasattr(data, "get_weight") and not isinstance(data, np.ndarray)
+
+
+class DataSet:
+    """Checked labels, weights and output buffers of one DMatrix or Dataset, for one thread."""
+
+    def __init__(self, label, weight):
+        self.label, self.weight = label, weight
+        self.targets = {}
+        self.buffers = {}
+
+    def targets_of(self, loss, n_outputs):
+        """The labels in the terms of `loss`, checked once."""
+        key = (type(loss), loss.get_params(deep=False).get("label_smoothing"), n_outputs)
+        if key not in self.targets:
+            self.targets[key] = loss._targets(self.label, self.weight, n_outputs, np.float32)
+        return self.targets[key]
+
+    def outputs_like(self, raw):
+        """Two float32 arrays in the shape and memory order of `raw`, the same at every call."""
+        key = raw.shape, raw.flags.c_contiguous
+        if key not in self.buffers:
+            self.buffers[key] = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
+        return self.buffers[key]
+
+    def same(self, label, weight):
+        """Whether these are still the labels and weights of the data set: a user may have set others."""
+        return _same(label, self.label) and _same(weight, self.weight)
+
+
+def _same(a, b):
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def data_set_of(data):
+    """The `DataSet` of a DMatrix or Dataset; found again by identity, never by length."""
+    known = getattr(_local, "known", None)
+    if known is None:
+        known = _local.known = weakref.WeakKeyDictionary()
+    label, weight = data.get_label(), data.get_weight()
+    if label is None or not len(label):
+        raise ValueError("data has no label, must have one per row.")
+    weight = None if weight is None or not len(weight) else weight
+    found = known.get(data)
+    if found is None or not found.same(label, weight):
+        found = known[data] = DataSet(label, weight)
+    return found
+
+
+def resolved_loss(loss, label, weight, n_classes=None):
+    """`loss` with everything that depends on the training labels as numbers, and with two or more classes in them."""
+    if isinstance(loss, ClassificationLoss):
+        return loss.resolve(label, weight, n_classes=n_classes)
+    if n_classes not in (None, 1):
+        raise ValueError(f"num_class == {n_classes!r} contradicts loss == {loss!r}: it has one output.")
+    return loss.resolve(label, weight)
+
+
+def refuse(params, names, loss, advice):
+    """Raise for the first of `names` that `params` gives."""
+    for name in names:
+        if params.get(name) is not None:
+            raise ValueError(f"params[{name!r}] == {params[name]!r} contradicts loss == {loss!r}: {advice}.")
+
+
+def describe(loss):
+    """JSON text of a resolved loss: name, parameters, schema number."""
+    params = {name: _plain(value) for name, value in loss.get_params(deep=False).items()}
+    state = {"loss": type(loss).__name__, "params": params, "schema": SCHEMA}
+    if hasattr(loss, "n_classes_"):
+        state["n_classes"] = loss.n_classes_
+    return json.dumps(state, sort_keys=True)
+
+
+def _plain(value):
+    """`value` in terms of JSON."""
+    if isinstance(value, dict):
+        return [_plain(value[k]) for k in sorted(value)] if set(value) == set(range(len(value))) else None
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def restore(text):
+    """The loss that `describe` described; only boostloss' own losses are looked up, by name."""
+    from boostloss import losses
+
+    state = json.loads(text)
+    if state.get("schema") != SCHEMA:
+        raise ValueError(f"schema == {state.get('schema')!r} of the saved loss, must be {SCHEMA}.")
+    kind = getattr(losses, state["loss"], None) if state["loss"] in losses.__all__ else None
+    if kind is None:
+        raise ValueError(f"loss == {state['loss']!r} in the saved model is not one of boostloss: give loss=.")
+    loss = kind(**state["params"])
+    if "n_classes" in state:
+        loss.n_classes_ = state["n_classes"]
+    return loss

@@ -1,0 +1,103 @@
+"""Binding a formula to a template, and compiling it for the CPU with a disk cache that never serves a stale formula."""
+
+import functools
+import hashlib
+import math
+import types
+
+import numpy as np
+
+from boostloss.kernels import scalar, templates
+
+# 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
+OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
+SUM_OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}  # a vectorised sum needs any order
+CALLEE_OPTIONS = {"forceinline": True}  # LLVM's own threshold leaves large formulas as calls: 20 times slower
+TARGETS = {"simd": scalar.SIMD, "double": scalar.DOUBLE}
+
+
+def check_formula(formula):
+    """Refuse what the digest below could not see or Numba could not cache."""
+    name = f"{formula.__module__}.{formula.__qualname__}"
+    nested = [c for c in formula.__code__.co_consts if isinstance(c, types.CodeType)]
+    if formula.__closure__ or nested or formula.__defaults__ or formula.__kwdefaults__:
+        raise ValueError(f"point == {name}, must have no closure, default argument, nested function or lambda.")
+    for word in formula.__code__.co_names:
+        value = formula.__globals__.get(word)
+        if isinstance(value, types.ModuleType) and value is not math:
+            raise ValueError(f"point == {name} uses module {word!r}, must use the words of boostloss.formula or math.")
+
+
+def _with_constants(code, real):
+    """`code` with its float literals in the kernel's type: one float64 constant makes a whole loop float64."""
+    return code.replace(co_consts=tuple(real(c) if type(c) is float else c for c in code.co_consts))
+
+
+def rebind(function, words):
+    """A copy of a plain function that sees `words`, and float constants of the type words['real']."""
+    seen = {**function.__globals__, **words}
+    for name in function.__code__.co_names:
+        if type(seen.get(name)) is float:
+            seen[name] = words["real"](seen[name])
+    return types.FunctionType(_with_constants(function.__code__, words["real"]), seen, function.__name__)
+
+
+def digest(function):
+    """Text that changes when `function`, anything it calls, or a constant it reads changes."""
+    code = function.__code__
+    parts = [code.co_code.hex(), repr(code.co_consts), repr(code.co_names)]
+    for name in code.co_names:
+        value = function.__globals__.get(name)
+        value = getattr(value, "py_func", value)
+        if isinstance(value, types.FunctionType):
+            parts.append(digest(value))
+        elif isinstance(value, (int, float, np.generic, type)):
+            parts.append(repr(value))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def _shim(formula, template):
+    """The function between a template and the formula: what the formula's first arguments are."""
+    if template.__name__.startswith("elementwise"):
+        return templates.point_of_residual
+    if "power_q" in formula.__code__.co_names:
+        return templates.point_of_wide
+    return templates.point_of_probability
+
+
+def bound_template(template, formula, words, wrap):
+    """`template` around `formula` in the vocabulary `words`; every callee goes through `wrap`, once."""
+    words, linked = dict(words), {}
+    if formula is not None:
+        check_formula(formula)
+        words |= {"formula": formula, "point": _shim(formula, template)}
+
+    def link(function):
+        callees = {}
+        for name in function.__code__.co_names:
+            callee = words.get(name, function.__globals__.get(name))
+            if isinstance(callee, types.FunctionType):
+                if callee not in linked:
+                    linked[callee] = wrap(link(callee))
+                callees[name] = linked[callee]
+        return rebind(function, {**words, **callees})
+
+    return link(template)
+
+
+@functools.cache
+def compiled(template, formula, target, options="loop"):
+    """The kernel of a template (and a formula, or None) for a target, compiled at its first call or read from disk."""
+    from numba import njit
+
+    flags = OPTIONS if options == "loop" else SUM_OPTIONS
+    kernel = bound_template(template, formula, TARGETS[target], njit(**CALLEE_OPTIONS, **flags))
+    # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
+    # global names, nor options. So all of those go into the name.
+    settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies
+    tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
+    kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
+    try:
+        return njit(nogil=True, cache=True, **flags)(kernel)
+    except RuntimeError:  # Numba found no folder it may write to
+        return njit(nogil=True, **flags)(kernel)

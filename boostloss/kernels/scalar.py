@@ -1,0 +1,207 @@
+"""The vocabulary of a loss formula: the words it may use, and what every compile target puts behind them.
+
+A formula is plain scalar Python over the names `exp, log, log1p, log1p_unit, expm1, tanh, sqrt, hypot, power_q` and
+`math.*`. Run as it stands it computes in Python floats. A compile target rebinds the names: `SIMD` to branch-free
+float32 polynomials that Numba inlines and LLVM vectorises (a call to libm never is: 25 instead of 3 ns/row), `DOUBLE`
+to the C library's functions, `mpmath_words` to as many digits as a test asks for. Every target also binds
+
+    real    the type of a row's numbers
+    wide    the type of the `log_q` that `power_q` gets: double, because gamma * log_q in float32 costs |gamma log_q| ulp
+
+What a formula must respect, or it loses its speed, its float32 or its cached machine code:
+- floats are written plainly (`0.5 * r`): binding gives them the type of the row; integer literals only as exponents;
+- ternaries, never `if`, loops or exceptions: both sides are evaluated, so neither may be expensive or write anything;
+- clamp with `HIGH if x > HIGH else x`, which keeps a NaN, not with `min` and `max`;
+- no closures, default arguments, lambdas or nested functions, and no words but these and `math.*`.
+
+The float32 words return NaN for NaN, subnormal results without flushing them to 0, and inf only beyond float32. Their
+largest errors, in units in the last place of float32 (subnormals included), against float64:
+
+ERRORTABLE
+Coefficients: minimax in the weighted maximum norm (Lawson's algorithm), rounded to float32 one after the other from the
+lowest power, the remaining ones fitted again after each. Polynomials are grouped by Estrin's scheme where that is
+faster: a kernel waits for the chain of dependent operations more than for their number (focal 7 % faster than Horner).
+"""
+
+import math
+
+import numpy as np
+
+exp, log, log1p, expm1, tanh, sqrt, hypot = math.exp, math.log, math.log1p, math.expm1, math.tanh, math.sqrt, math.hypot
+log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) does: half the price of log1p on the CPU
+
+
+def power_q(q, log_q, gamma):
+    """q ** gamma for gamma >= 0, 0 ** 0 being 1; log_q is the logarithm of q, at least as precise as `wide`."""
+    return q**gamma
+
+
+f32, f64, i32, i64 = np.float32, np.float64, np.int32, np.int64
+ZERO, HALF, ONE, TWO = f32(0), f32(0.5), f32(1), f32(2)
+INFINITY, NAN, LARGEST, SMALLEST_NORMAL = f32(np.inf), f32(np.nan), f32(3.4028235e38), f32(2.0**-126)
+LOG2_E, LOG2_E_DOUBLE = f32(1.4426950408889634), f64(1.4426950408889634)
+LN2_HIGH, LN2_LOW = f32(355 / 512), f32(-2.1219444e-4)  # Cody and Waite 1980: a small integer times LN2_HIGH is exact
+
+# Adding 1.5 * 2**(number of fraction bits) rounds to an integer and leaves it in the low bits of the sum. The second
+# term is an offset for the exponent field that those bits are shifted into.
+ROUND, ROUND_EXPM1 = f32(1.5 * 2.0**23 + 2 * 127), f32(1.5 * 2.0**23 + 126)
+ROUND_POWER = f64(1.5 * 2.0**52 + 127 + 24)
+LOWEST_POWER, POWER_SCALE = f64(-151), f32(2.0**-24)
+
+EXPONENT_BITS, FRACTION_BITS = i32(-0x800000), i32(0x7FFFFF)
+ONE_BITS, THREE_QUARTERS_BITS = i32(0x3F800000), i32(0x3F400000)
+
+
+def bits_of(x):
+    """The 32 bits of a float32, as an integer."""
+    return f32(x).view(i32)
+
+
+def from_bits(bits):
+    """The float32 that has these 32 bits."""
+    return i32(bits).view(f32)
+
+
+# Numba makes the result of every integer operation 64 bits wide, and that does not vectorise on AVX2: hence all the i32
+
+
+def exp_remainder(r):
+    """(exp(r) - 1 - r) / r**2 for |r| <= log(2) / 2."""
+    high = f32(0.00138207339) * (r * r) + (f32(0.00836867746) * r + f32(0.0416682661))
+    return high * (r * r) + (f32(0.166665211) * r + f32(0.49999994))
+
+
+def exp32(x):
+    """exp(x): Cody-Waite reduction to 2**n exp(r), the scaling in two factors so that each is a normal number."""
+    x = f32(89) if x > f32(89) else x
+    x = f32(-104) if x < f32(-104) else x
+    shifted = x * LOG2_E + ROUND
+    n = shifted - ROUND
+    r = x - n * LN2_HIGH - n * LN2_LOW
+    y = (exp_remainder(r) * (r * r) + r) + ONE
+    twice = bits_of(shifted)  # n + 2 * 127
+    once = i32(twice >> i32(1))
+    return y * from_bits(once << i32(23)) * from_bits(i32(twice - once) << i32(23))
+
+
+def expm1_32(x):
+    """exp(x) - 1 as 2**n (r + remainder) + (2**n - 1); half of it until the last step, for 2**128 is no float32."""
+    y = f32(89) if x > f32(89) else x
+    y = f32(-18) if y < f32(-18) else y
+    shifted = y * LOG2_E + ROUND_EXPM1
+    n = shifted - ROUND_EXPM1
+    r = y - n * LN2_HIGH - n * LN2_LOW
+    scale = from_bits(bits_of(shifted) << i32(23))
+    y = TWO * (exp_remainder(r) * (r * r) * scale + (r * scale + (scale - HALF)))
+    return x if abs(x) < f32(2.0**-25) else y  # halving would lose a bit of a subnormal
+
+
+def log_of(n, m):
+    """n log(2) + log(1 + m) for an integer n and m in [-1/4, 1/2]: cut there, m = 2**-n (1 + x) - 1 has no rounding."""
+    m2 = m * m
+    y = (f32(0.1047263) * m + f32(-0.13163954)) * m2 + (f32(0.144776255) * m + f32(-0.166468769))
+    y = (f32(-0.0451530144) * (m2 * m2) + y) * (m2 * m2)
+    y = y + ((f32(0.19990848) * m + f32(-0.250001103)) * m2 + (f32(0.333334506) * m - HALF))
+    return n * LN2_HIGH + (y * m2 + n * LN2_LOW + m)
+
+
+def log32(x):
+    """log(x): exponent and fraction of x by its bits; -inf at 0, NaN below."""
+    subnormal = x < SMALLEST_NORMAL
+    bits = i32(bits_of(x * f32(2.0**23) if subnormal else x) - THREE_QUARTERS_BITS)
+    n = f32(i32(bits >> i32(23))) - (f32(23) if subnormal else ZERO)
+    y = log_of(n, from_bits(i32(bits & FRACTION_BITS) + THREE_QUARTERS_BITS) - ONE)
+    y = x if x > LARGEST else y
+    return y if x > ZERO else (-INFINITY if x == ZERO else NAN)
+
+
+def log1p32(x):
+    """log(1 + x), any x: exponent n of 1 + x, then m = 2**-n (1 + x) - 1 from x itself; -inf at -1, NaN below."""
+    huge = x > f32(2.0**100)
+    y = x * f32(2.0**-23) if huge else x
+    bits = i32(i32(bits_of(ONE + y) - THREE_QUARTERS_BITS) & EXPONENT_BITS)
+    scale = from_bits(ONE_BITS - bits)
+    n = f32(i32(bits >> i32(23))) + (f32(23) if huge else ZERO)
+    y = log_of(n, y * scale + (scale - ONE))
+    y = x if x > LARGEST else y
+    return y if x > -ONE else (-INFINITY if x == -ONE else NAN)
+
+
+def log1p_unit32(x):
+    """log(1 + x) for x in [0, 1], by one polynomial."""
+    x2 = x * x
+    y = (f32(0.0200862419) * x + f32(-0.057457231)) * x2 + (f32(0.106611282) * x + f32(-0.153448805))
+    y = (f32(-0.00329046859) * (x2 * x2) + y) * (x2 * x2)
+    y = y + ((f32(0.196921021) * x + f32(-0.24958019)) * x2 + (f32(0.333304644) * x + f32(-0.499999315)))
+    return y * x2 + x
+
+
+def tanh32(x):
+    """tanh(x): a polynomial below 0.625, 1 - 2 / (exp(2 |x|) + 1) above."""
+    t = x * x
+    y = (f32(-0.0056922962) * (t * t) + (f32(0.0206281673) * t + f32(-0.0537365153))) * (t * t)
+    y = y + (f32(0.133314058) * t + f32(-0.333332807))
+    far = ONE - TWO / (exp32(TWO * abs(x)) + ONE)
+    return y * t * x + x if abs(x) < f32(0.625) else (far if x > ZERO else -far)
+
+
+def hypot32(x, y):
+    """sqrt(x**2 + y**2), both sides scaled by a power of two where a square would leave the range of float32."""
+    x, y = abs(x), abs(y)
+    larger = x if x > y else y
+    high, low = larger > f32(2.0**60), larger < f32(2.0**-40)
+    scale = f32(2.0**-80) if high else (f32(2.0**100) if low else ONE)
+    back = f32(2.0**80) if high else (f32(2.0**-100) if low else ONE)
+    x, y = x * scale, y * scale
+    return math.sqrt(x * x + y * y) * back
+
+
+def power_q32(q, log_q, gamma):
+    """2**(gamma log2(q)), log_q finite: product and reduction in double, the rest in float32; q itself is not used."""
+    x = f64(gamma) * LOG2_E_DOUBLE * log_q
+    x = LOWEST_POWER if x < LOWEST_POWER else x
+    shifted = x + ROUND_POWER
+    r = f32(x - (shifted - ROUND_POWER))
+    y = (f32(0.000153278554) * r + f32(0.00133909995)) * (r * r) + (f32(0.00961850304) * r + f32(0.0555035956))
+    y = (y * (r * r) + (f32(0.240226477) * r + f32(0.693147182))) * r + ONE
+    # x <= 0, so one factor will do: 2**(n + 24) is normal or, where the result is 0, has zero bits
+    return y * from_bits(i32(f64(shifted).view(i64)) << i32(23)) * POWER_SCALE
+
+
+def power_q64(q, log_q, gamma):
+    """The C library's pow: double has digits to spare for the rounding of q."""
+    return q**gamma
+
+
+SIMD = {
+    "exp": exp32,
+    "log": log32,
+    "log1p": log1p32,
+    "log1p_unit": log1p_unit32,
+    "expm1": expm1_32,
+    "tanh": tanh32,
+    "sqrt": math.sqrt,  # one vector instruction, correctly rounded
+    "hypot": hypot32,
+    "power_q": power_q32,
+    "real": np.float32,
+    "wide": np.float64,
+}
+DOUBLE = {
+    "exp": math.exp,
+    "log": math.log,
+    "log1p": math.log1p,
+    "log1p_unit": math.log1p,
+    "expm1": math.expm1,
+    "tanh": math.tanh,
+    "sqrt": math.sqrt,
+    "hypot": math.hypot,
+    "power_q": power_q64,
+    "real": np.float64,
+    "wide": np.float64,
+}
+
+
+def mpmath_words(mp):
+    """The same words for mpmath numbers; `mp` is the mpmath context, which holds the number of digits."""
+    words = {name: getattr(mp, name) for name in ("exp", "log", "log1p", "expm1", "tanh", "sqrt", "hypot")}
+    return {**words, "log1p_unit": mp.log1p, "power_q": power_q, "real": mp.mpf, "wide": mp.mpf}

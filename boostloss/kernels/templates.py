@@ -1,0 +1,157 @@
+# ruff: noqa: F821 - `point`, `formula`, `real` and `wide` are names that binding provides
+"""The loops: nothing but loops, around a scalar formula that binding puts behind the name `point`.
+
+Every array argument has one entry or row per sample; an empty `sample_weight` stands for no weights (LLVM moves the
+test out of the loop). Scalars come as the target's float type, parameters as tuples of it, so no value recompiles.
+What keeps the loops vectorised: ternaries instead of branches, numbers (never arrays) into `point`.
+"""
+
+import math
+
+import numpy as np
+
+from boostloss.kernels.scalar import exp, log1p
+
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)  # exact in float32: harmless in a float64 row too
+CHUNK = 16384  # rows of one partial sum: fixed, so that a sum does not depend on the number of threads
+
+
+def probability(m):
+    """log p, log q, p and q of p = sigmoid(m), q = 1 - p, each to full relative precision.
+
+    log q is of the type `wide`: a power of q needs more digits of it than float32 has.
+    """
+    e = exp(-abs(m))
+    larger = ONE / (ONE + e)
+    smaller = e * larger
+    rest = log1p(e)
+    up = m >= ZERO
+    log_p = (ZERO if up else m) - rest
+    log_q = wide(-m if up else ZERO) - wide(rest)
+    return log_p, log_q, larger if up else smaller, smaller if up else larger
+
+
+def point_of_wide(log_p, log_q, p, q, *params):
+    """A formula that takes powers of q: it gets log q as it is."""
+    return formula(log_p, log_q, p, q, *params)
+
+
+def point_of_probability(log_p, log_q, p, q, *params):
+    """Any other formula of the probability of the true class."""
+    return formula(log_p, real(log_q), p, q, *params)
+
+
+def point_of_residual(y_true, raw_prediction, *params):
+    """A formula of the residual; the subtraction runs in the arrays' own type, before rounding to the kernel's."""
+    return formula(real(raw_prediction - y_true), *params)
+
+
+def binary_derivatives(
+    y_true, raw_prediction, sample_weight, negative, positive, class_weight, relative_floor, least, gradient, hessian
+):
+    """Labels 0 or 1; curvature at least max(relative_floor * abs(gradient), least), no floor where that is NaN."""
+    negative_weight, positive_weight = class_weight
+    for i in range(y_true.shape[0]):
+        is_positive = y_true[i] > HALF
+        m = real(raw_prediction[i]) if is_positive else -real(raw_prediction[i])
+        log_p, log_q, p, q = probability(m)
+        params = positive if is_positive else negative
+        _, first, second = point(log_p, log_q, p, q, *params)
+        h, floor = second - p * first, relative_floor * abs(first)
+        floor = least if floor < least else floor
+        weight = positive_weight if is_positive else negative_weight
+        weight = weight * (sample_weight[i] if sample_weight.size else ONE)
+        gradient[i] = weight * (first if is_positive else -first)
+        hessian[i] = weight * (floor if h < floor else h)
+
+
+def binary_value(y_true, raw_prediction, sample_weight, negative, positive, class_weight, value):
+    """Labels 0 or 1."""
+    negative_weight, positive_weight = class_weight
+    for i in range(y_true.shape[0]):
+        is_positive = y_true[i] > HALF
+        m = real(raw_prediction[i]) if is_positive else -real(raw_prediction[i])
+        log_p, log_q, p, q = probability(m)
+        params = positive if is_positive else negative
+        f, _, _ = point(log_p, log_q, p, q, *params)
+        weight = positive_weight if is_positive else negative_weight
+        value[i] = weight * (sample_weight[i] if sample_weight.size else ONE) * f
+
+
+def soft_binary_derivatives(
+    y_true, raw_prediction, sample_weight, negative, positive, class_weight, relative_floor, least, gradient, hessian
+):
+    """Labels in [0, 1]: y times the positive class plus 1 - y times the negative one, as two weighted rows would be."""
+    negative_weight, positive_weight = class_weight
+    for i in range(y_true.shape[0]):
+        y, z = real(y_true[i]), real(raw_prediction[i])
+        log_p, log_q, p, q = probability(z)
+        _, first_1, second_1 = point(log_p, log_q, p, q, *positive)
+        log_p, log_q, p, q = probability(-z)
+        _, first_0, second_0 = point(log_p, log_q, p, q, *negative)
+        h_1, floor_1 = second_1 - q * first_1, relative_floor * abs(first_1)  # p of the negative class is q of this
+        h_0, floor_0 = second_0 - p * first_0, relative_floor * abs(first_0)
+        floor_1 = least if floor_1 < least else floor_1
+        floor_0 = least if floor_0 < least else floor_0
+        weight = sample_weight[i] if sample_weight.size else ONE
+        weight_1, weight_0 = weight * positive_weight * y, weight * negative_weight * (ONE - y)
+        gradient[i] = weight_1 * first_1 - weight_0 * first_0
+        hessian[i] = weight_1 * (floor_1 if h_1 < floor_1 else h_1) + weight_0 * (floor_0 if h_0 < floor_0 else h_0)
+
+
+def soft_binary_value(y_true, raw_prediction, sample_weight, negative, positive, class_weight, value):
+    """Labels in [0, 1]."""
+    negative_weight, positive_weight = class_weight
+    for i in range(y_true.shape[0]):
+        y, z = real(y_true[i]), real(raw_prediction[i])
+        log_p, log_q, p, q = probability(z)
+        f_1, _, _ = point(log_p, log_q, p, q, *positive)
+        log_p, log_q, p, q = probability(-z)
+        f_0, _, _ = point(log_p, log_q, p, q, *negative)
+        weight = sample_weight[i] if sample_weight.size else ONE
+        value[i] = weight * positive_weight * y * f_1 + weight * negative_weight * (ONE - y) * f_0
+
+
+def elementwise_derivatives(y_true, raw_prediction, sample_weight, params, exact, floor, gradient, hessian):
+    """The curvature, or the exact second derivative but at least floor * curvature (no floor where that is NaN)."""
+    for i in range(y_true.shape[0]):
+        _, g, second, curvature = point(y_true[i], raw_prediction[i], *params)
+        least = floor * curvature
+        second = least if second < least else second
+        weight = sample_weight[i] if sample_weight.size else ONE
+        gradient[i], hessian[i] = weight * g, weight * (second if exact else curvature)
+
+
+def elementwise_value(y_true, raw_prediction, sample_weight, params, value):
+    """One value per row."""
+    for i in range(y_true.shape[0]):
+        f, _, _, _ = point(y_true[i], raw_prediction[i], *params)
+        value[i] = (sample_weight[i] if sample_weight.size else ONE) * f
+
+
+def root_residual_sums(y_true, raw_prediction, sample_weight, partial):
+    """The sum of weight * sqrt(abs(residual)) of every chunk of CHUNK rows."""
+    n_rows = y_true.shape[0]
+    for chunk in range(partial.shape[0]):
+        total = 0.0
+        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
+            root = math.sqrt(abs(real(raw_prediction[i] - y_true[i])))
+            total += (sample_weight[i] if sample_weight.size else ONE) * root
+        partial[chunk] = total
+
+
+def chunk_sums(values, partial):
+    """The sum of every chunk of CHUNK rows, in float64."""
+    n_rows = values.shape[0]
+    for chunk in range(partial.shape[0]):
+        total = 0.0
+        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
+            total += values[i]
+        partial[chunk] = total
+
+
+def rescale(gradient, hessian, gradient_factor, hessian_factor):
+    """Multiply both in place."""
+    for i in range(gradient.shape[0]):
+        gradient[i] *= gradient_factor
+        hessian[i] *= hessian_factor

@@ -1,0 +1,91 @@
+"""Rows over threads: slices in one pool of our own, and sums that do not depend on how many threads there are."""
+
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from boostloss._validation import check_number
+from boostloss.kernels.templates import CHUNK
+
+MIN_ROWS = 65536  # below this the kernel (30 to 100 microseconds) is done before a second thread has woken up
+_lock = threading.Lock()
+_pool, _pool_size = None, 0
+
+
+@functools.cache
+def _available_cpus():
+    """The CPUs this process may use, by affinity and cgroup."""
+    import joblib
+
+    return joblib.cpu_count()
+
+
+def thread_count():
+    """BOOSTLOSS_NUM_THREADS; else one inside a joblib worker, and the CPUs this process may use elsewhere."""
+    text = os.environ.get("BOOSTLOSS_NUM_THREADS")
+    if text:
+        try:
+            number = int(text)
+        except ValueError as error:
+            raise ValueError(f"BOOSTLOSS_NUM_THREADS == {text!r}, must be an integer >= 1.") from error
+        return int(check_number("BOOSTLOSS_NUM_THREADS", number, low=1))
+    from joblib.parallel import get_active_backend
+
+    return 1 if get_active_backend()[0].nesting_level else _available_cpus()
+
+
+def _executor(n_threads):
+    """The pool, made at its first use and again when more threads are asked for or after a fork."""
+    global _pool, _pool_size
+    with _lock:
+        if _pool_size < n_threads:
+            _pool, _pool_size = ThreadPoolExecutor(n_threads, thread_name_prefix="boostloss"), n_threads
+        return _pool
+
+
+def _forget_pool():
+    """A forked child has none of its parent's threads; a lock taken in the parent would never be released."""
+    global _pool, _pool_size, _lock
+    _pool, _pool_size, _lock = None, 0, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def _run_slices(call, n_rows):
+    """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector."""
+    n_threads = thread_count() if n_rows >= MIN_ROWS else 1
+    if n_threads == 1:
+        return call(slice(0, n_rows))
+    size = -(-n_rows // (n_threads * CHUNK)) * CHUNK
+    slices = [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+    futures = [_executor(n_threads - 1).submit(call, part) for part in slices[1:]]
+    call(slices[0])
+    for future in futures:
+        future.result()
+
+
+def run_rows(kernel, rows, scalars, outputs):
+    """kernel(*rows, *scalars, *outputs) with every non-empty array cut into slices of rows."""
+    n_rows = len(rows[0])
+
+    def call(part):
+        kernel(*[a[part] if a.size else a for a in rows], *scalars, *[a[part] for a in outputs])
+
+    _run_slices(call, n_rows)
+
+
+def sum_chunks(kernel, rows):
+    """The sum over all rows of what kernel(*rows, partial) adds up per chunk of CHUNK rows."""
+    n_rows = len(rows[0])
+    partial = np.empty(-(-n_rows // CHUNK))
+
+    def call(part):
+        kernel(*[a[part] if a.size else a for a in rows], partial[part.start // CHUNK : -(-part.stop // CHUNK)])
+
+    _run_slices(call, n_rows)
+    return float(partial.sum())

@@ -1,0 +1,200 @@
+"""LightGBM: training with a loss that has its right start, link, metric and saved model."""
+
+import contextlib
+import copy
+import warnings
+
+import numpy as np
+
+from boostloss import _lightgbm_text
+from boostloss._engine import refuse, resolved_loss
+from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.objective import Objective
+
+OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+METRIC = ("metric", "metrics", "metric_types")
+NUM_CLASS = ("num_class", "num_classes")
+LEARNING_RATE = ("learning_rate", "shrinkage_rate", "eta")
+BOOSTING = ("boosting", "boosting_type", "boost")
+REFUSED = (
+    *OBJECTIVE,
+    *("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets", "boost_from_average", "sigmoid"),
+    *("alpha", "fair_c", "poisson_max_delta_step", "tweedie_variance_power", "reg_sqrt"),
+)
+# What needs no link: the others would take raw scores for probabilities
+METRICS_OF_RANKS = {"auc", "average_precision", "auc_mu", "multi_error", "none", "null", "custom", "na", ""}
+
+
+def _given(params, names, default=None):
+    """The value of a parameter under any of its names."""
+    return next((params[name] for name in names if params.get(name) is not None), default)
+
+
+def _check_params(params, loss):
+    refuse(params, REFUSED, loss, "the loss decides it")
+    boosting = _given(params, BOOSTING, "gbdt")
+    if boosting in ("rf", "random_forest"):
+        raise ValueError(f"params['boosting'] == {boosting!r} contradicts loss == {loss!r}: LightGBM's random forest "
+                         "takes no custom objective.")
+    if boosting == "dart":
+        warnings.warn("LightGBM's dart is not reproducible with a custom objective.", stacklevel=3)
+    metrics = _given(params, METRIC, ())
+    for name in metrics.split(",") if isinstance(metrics, str) else metrics:
+        if isinstance(loss, ClassificationLoss) and str(name).strip().lower() not in METRICS_OF_RANKS:
+            raise ValueError(f"params['metric'] == {name!r} contradicts loss == {loss!r}: LightGBM would evaluate it "
+                             "on raw scores. Leave it out for the loss's own metric, or give feval.")
+
+
+def _link(loss):
+    """The objective line of the model's text."""
+    if not isinstance(loss, ClassificationLoss):
+        return "regression"
+    return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
+
+
+@contextlib.contextmanager
+def _started(data_sets, start):
+    """Data sets with the start as init_score; as they were afterwards, whatever happens."""
+    given = []
+    try:
+        for data in data_sets:
+            data.set_init_score(np.tile(start, (data.num_data(), 1)) if np.ndim(start) else
+                                np.full(data.num_data(), start))
+            given.append(data)
+        yield
+    finally:
+        for data in given:
+            data.set_field("init_score", None)
+            data.init_score = None
+
+
+def train(
+    params,
+    train_set,
+    num_boost_round=100,
+    valid_sets=None,
+    valid_names=None,
+    feval=None,
+    init_model=None,
+    keep_training_booster=False,
+    callbacks=None,
+    *,
+    loss,
+):
+    """Train with a loss: ``lightgbm.train`` with the loss's start, link, metric and saved model.
+
+    Parameters
+    ----------
+    params : dict
+        As for ``lightgbm.train``, without what the loss decides (objective, is_unbalance, boost_from_average, ...).
+    train_set : lightgbm.Dataset
+        Labels and weights come from it. An ``init_score`` of yours is used as the start, with a warning.
+    num_boost_round, valid_sets, valid_names, callbacks
+        As for ``lightgbm.train``.
+    feval : callable or list of them, optional
+        In place of the loss's own metric. They see raw scores.
+    init_model : optional
+        Continue this model, with its start.
+    keep_training_booster : bool, default=False
+        As for ``lightgbm.train``.
+    loss : Loss
+
+    Returns
+    -------
+    lightgbm.Booster
+        ``predict`` adds the start and applies the link, also after loading its file where boostloss is not installed.
+
+    Raises
+    ------
+    ValueError
+        If a parameter contradicts the loss, or labels or weights are outside its domain.
+    """
+    import lightgbm
+
+    params = copy.deepcopy(params)
+    _check_params(params, loss)
+    if keep_training_booster and params.get("linear_tree"):
+        raise ValueError("keep_training_booster == True with params['linear_tree'] == True, must be False: the start "
+                         "cannot be added to the leaves of a booster in training.")
+    if _given(params, METRIC) is None:
+        params["metric"] = "None"
+    data_sets = _constructed(params, train_set, valid_sets, init_model)
+    label, weight = train_set.get_label(), train_set.get_weight()
+    n_classes = int(_given(params, NUM_CLASS, 0))
+    resolved = resolved_loss(loss, label, weight, n_classes if n_classes > 1 else None)
+    if getattr(resolved, "n_classes_", 2) > 2:
+        params["num_class"] = resolved.n_classes_
+    start = resolved.fit_intercept_only(label, weight)
+    own_start = init_model is not None
+    if not own_start and train_set.get_init_score() is not None:
+        warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)
+        own_start = True
+    rate = float(_given(params, LEARNING_RATE, 0.1))
+    with _started([] if own_start else data_sets, start):
+        booster = lightgbm.train(
+            {**params, "objective": Objective(resolved, learning_rate=rate)},
+            train_set,
+            num_boost_round,
+            valid_sets=valid_sets,
+            valid_names=valid_names,
+            feval=resolved.metric if feval is None else feval,
+            init_model=init_model,
+            keep_training_booster=True,
+            callbacks=callbacks,
+        )
+    _finish(booster, _link(resolved), None if own_start else start, keep_training_booster)
+    booster.boostloss_ = resolved
+    return booster
+
+
+def _constructed(params, train_set, valid_sets, init_model):
+    """All data sets, made with the parameters of the training as ``lightgbm.train`` would; the start needs their size.
+
+    A training continued from a model constructs them itself, with that model's predictions.
+    """
+    valid_sets = [] if valid_sets is None else valid_sets if isinstance(valid_sets, (list, tuple)) else [valid_sets]
+    own = {k: v for k, v in params.items() if k not in OBJECTIVE}
+    if init_model is None:
+        train_set._update_params({**own, "objective": "none"}).construct()
+    others = [data for data in valid_sets if data is not train_set]
+    for data in others if init_model is None else ():
+        data._update_params({**own, "objective": "none"}).set_reference(train_set).construct()
+    return [train_set, *others]
+
+
+def _finish(booster, link, start, keep_training_booster):
+    """Put start and link into the model, so that its predictions and its file are complete."""
+    if keep_training_booster:
+        for tree, value in enumerate(np.atleast_1d(start) if start is not None else ()):
+            for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][tree]["num_leaves"]):
+                booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + value)
+        booster.reset_parameter({"objective": link.split()[0]})
+        return
+    text = _lightgbm_text.with_link(booster.model_to_string(), link)
+    if start is not None:
+        text = _lightgbm_text.with_start(text, np.atleast_1d(start))
+    booster.model_from_string(text).free_dataset()
+
+
+def predict_proba(booster, data, loss=None, **arguments):
+    """Posterior class probabilities of a booster trained with a loss.
+
+    Parameters
+    ----------
+    booster : lightgbm.Booster
+    data : what ``Booster.predict`` takes
+    loss : Loss, optional
+        By default the one the booster was trained with, if it comes from `train` or from a pickle of such a booster;
+        LightGBM's text files have no room for it.
+    **arguments
+        Passed to ``Booster.predict``, for instance ``num_iteration``.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+        Float64; rows sum to one.
+    """
+    loss = getattr(booster, "boostloss_", None) if loss is None else loss
+    if loss is None:
+        raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
+    return loss.predict_proba(booster.predict(data, raw_score=True, **arguments))

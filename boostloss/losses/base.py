@@ -1,0 +1,174 @@
+"""Loss: everything that follows from one scalar definition, whatever kind of loss it is."""
+
+import copy
+import inspect
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from boostloss._validation import as_kernel_array, check_choice, check_raw_prediction
+
+ENGINES = ("xgboost", "lightgbm")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels and weights of one data set, checked, in the kernels' types."""
+
+    y_true: np.ndarray  # (n,)
+    sample_weight: np.ndarray  # (n,), or empty: no weights
+    n_outputs: int  # 1, or the number of columns of a raw prediction
+    soft: bool = False  # labels between the classes
+
+    @property
+    def total_weight(self):
+        """The sum of the weights; the number of rows without weights."""
+        return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(len(self.y_true))
+
+
+def target_of(dtype):
+    """The compile target of a result type: the fast float32 one, or the accurate float64 one."""
+    return "simd" if dtype == np.float32 else "double"
+
+
+def formula_parameters(point, n_arguments):
+    """The names of the hyper-parameters a `point` takes after its first `n_arguments` arguments."""
+    return tuple(inspect.signature(point).parameters)[n_arguments:]
+
+
+def _inside_an_engine(frame):
+    """Whether `frame` runs a method of an estimator of XGBoost or LightGBM."""
+    owner = type(frame.f_locals.get("self"))
+    return any(base.__module__.partition(".")[0] in ENGINES for base in owner.__mro__)
+
+
+class Loss(BaseEstimator):
+    """What every loss has; a loss itself derives from `ClassificationLoss` or `RegressionLoss`.
+
+    An object holds hyper-parameters and nothing else: no compiled code, no buffers, no state of a training.
+    """
+
+    curvature = "auto"
+    curvatures = ("auto", "exact")
+
+    def get_params(self, deep=True):
+        """Hyper-parameters by name.
+
+        The engines' own estimators call this on an ``objective`` and would pass what they get on to the engine as
+        parameters it does not know; they get an empty dict.
+        """
+        if _inside_an_engine(sys._getframe(1)):
+            return {}
+        return super().get_params(deep=deep)
+
+    def _validate(self):
+        """Check the hyper-parameters; subclasses extend this."""
+        check_choice("curvature", self.curvature, self.curvatures)
+
+    def resolve(self, y_true, sample_weight=None):
+        """Return a copy in which everything that depends on the training labels is a number.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Training labels.
+        sample_weight : array-like of shape (n,), optional
+            Their weights.
+        """
+        self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
+        return copy.copy(self)
+
+    def _n_outputs_of(self, y_true):
+        return 1
+
+    def loss(self, y_true, raw_prediction, sample_weight=None):
+        """Value of the loss of every row.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Labels, in the domain of the loss.
+        raw_prediction : array-like of shape (n,), (n, 1) or (n, K)
+            Raw predictions; float32 gives float32, anything else float64.
+        sample_weight : array-like of shape (n,), optional
+            Multiplies the values.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        raw, targets, loss = self._checked(y_true, raw_prediction, sample_weight)
+        value = np.empty(len(raw), raw.dtype)
+        loss._values(targets, raw, value)
+        return value
+
+    def gradient_hessian(self, y_true, raw_prediction, sample_weight=None, *, curvature=None):
+        """First derivative and curvature with respect to the raw prediction, row by row.
+
+        Parameters
+        ----------
+        y_true, raw_prediction, sample_weight
+            As in `loss`.
+        curvature : {"auto", "exact"}, optional
+            None: the positive curvature this loss was made with. "exact": the true second derivative, unfloored.
+
+        Returns
+        -------
+        gradient, hessian : ndarrays shaped as `raw_prediction`
+        """
+        if curvature is not None:
+            check_choice("curvature", curvature, self.curvatures)
+        raw, targets, loss = self._checked(y_true, raw_prediction, sample_weight)
+        gradient, hessian = np.empty_like(raw), np.empty_like(raw)
+        loss._derivatives(targets, raw, curvature, gradient, hessian)
+        shape = np.shape(raw_prediction)
+        return gradient.reshape(shape), hessian.reshape(shape)
+
+    def _checked(self, y_true, raw_prediction, sample_weight):
+        """Raw predictions and targets ready for a kernel, and this loss with its class weights as numbers."""
+        self._validate()
+        raw = check_raw_prediction(raw_prediction)
+        raw = as_kernel_array(raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw)
+        n_outputs = 1 if raw.ndim == 1 else raw.shape[1]
+        targets = self._targets(y_true, sample_weight, n_outputs, raw.dtype)
+        if len(targets.y_true) != len(raw):
+            raise ValueError(f"y_true has {len(targets.y_true)} rows, must have {len(raw)} as raw_prediction has.")
+        return raw, targets, self._with_numbers(targets)
+
+    def _with_numbers(self, targets):
+        """This loss, resolved with the labels at hand where it has not been."""
+        return self
+
+    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+        """Gradient and curvature as an engine gets them: here, as they are."""
+        self._derivatives(targets, raw, None, gradient, hessian)
+
+    @property
+    def metric_name(self):
+        """What the metric is called in an engine's log."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def metric(self):
+        """Evaluation metric of this loss for every engine API: its weighted mean, lower is better."""
+        from boostloss.objective import Metric
+
+        return Metric(self)
+
+    def _metric_values(self, targets, raw, value):
+        """What the metric averages: the loss, unless its scale moves from round to round."""
+        self._values(targets, raw, value)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Evaluate the objective: (y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
+
+        Returns
+        -------
+        gradient, hessian : float32 ndarrays shaped as the raw prediction
+        """
+        from boostloss.objective import Objective
+
+        return Objective(self)(y_true, y_pred, sample_weight)

@@ -1,0 +1,97 @@
+"""Losses of p, the probability of the true class; q = 1 - p."""
+
+import numpy as np
+
+from boostloss._validation import check_number
+from boostloss.kernels.scalar import power_q
+from boostloss.losses.classification_base import ClassificationLoss
+
+
+class CrossEntropy(ClassificationLoss):
+    r"""Cross-entropy, also called log loss or logistic loss: :math:`-w_y \log p`.
+
+    Parameters
+    ----------
+    alpha : float in (0, 1), optional
+        Weight of class 1 against 1 - alpha of class 0 (two classes; Lin et al. 2017, section 3.1).
+    pos_weight : float > 0, optional
+        Weight of class 1 against 1 of class 0 (two classes): `scale_pos_weight` of the engines.
+    class_weight : "balanced", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k).
+    curvature : {"auto", "exact"}, default="auto"
+        Both are the exact second derivative p q, at least 1e-16.
+
+    Notes
+    -----
+    Convex; proper without class weights, which `predict_proba` takes out again. At most one of `alpha`, `pos_weight`
+    and `class_weight` may be given.
+    """
+
+    convex = True
+
+    def __init__(self, *, alpha=None, pos_weight=None, class_weight=None, curvature="auto"):
+        self.alpha = alpha
+        self.pos_weight = pos_weight
+        self.class_weight = class_weight
+        self.curvature = curvature
+        self._validate()
+
+    @staticmethod
+    def point(log_p, log_q, p, q):
+        """-log p."""
+        return -log_p, -q, 0.0
+
+    def _log_slope(self, log_p, log_q, p, q):
+        return np.zeros_like(p)
+
+
+class Focal(ClassificationLoss):
+    r"""Focal loss, which turns down what is already well classified: :math:`-w_y (1 - p)^\gamma \log p`.
+
+    Parameters
+    ----------
+    gamma : float >= 0, default=2.0
+        Focusing; 0 is the cross-entropy.
+    alpha : float in (0, 1), optional
+        Weight of class 1 against 1 - alpha of class 0 (two classes): the alpha-balanced focal loss.
+    pos_weight : float > 0, optional
+        Weight of class 1 against 1 of class 0 (two classes).
+    class_weight : "balanced", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k).
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is max(second derivative, abs(gradient) / 2): the second derivative is negative where p is small, and
+        with rare positives a model would never learn. "exact" is the second derivative, at least 1e-16.
+
+    Notes
+    -----
+    Not convex and not proper: sigmoid of the raw prediction is no probability; `predict_proba` inverts exactly
+    (Charoenphakdee et al., CVPR 2021). Source: Lin et al., ICCV 2017.
+    """
+
+    def __init__(self, *, gamma=2.0, alpha=None, pos_weight=None, class_weight=None, curvature="auto"):
+        self.gamma = gamma
+        self.alpha = alpha
+        self.pos_weight = pos_weight
+        self.class_weight = class_weight
+        self.curvature = curvature
+        self._validate()
+
+    def _validate(self):
+        super()._validate()
+        check_number("gamma", self.gamma, low=0)
+
+    @staticmethod
+    def point(log_p, log_q, p, q, gamma):
+        """-(1 - p)^gamma log p."""
+        m = power_q(q, log_q, gamma)
+        first = m * (gamma * p * log_p - q)
+        second = gamma * p * m * (q * (log_p + 2.0) - (gamma - 1.0) * p * log_p)
+        return -m * log_p, first, second
+
+    def _relative_floor(self):
+        return super()._relative_floor() if self.gamma else 0.0  # gamma 0 is the cross-entropy in everything
+
+    def _log_slope(self, log_p, log_q, p, q):
+        small = q < 1e-8
+        ratio = np.where(small, 1 + q / 2, -log_p / np.where(small, 1.0, q))  # -log p / q, also where q underflows
+        return self.gamma * log_q + np.log1p(self.gamma * p * ratio)

@@ -1,0 +1,59 @@
+"""Robust losses of the residual r = raw_prediction - y_true, normalised to curvature 1 at r = 0."""
+
+import numpy as np
+
+from boostloss.losses.regression_base import RegressionLoss, auto_or_number
+
+
+class Huber(RegressionLoss):
+    r"""Huber loss: :math:`r^2 / 2` up to :math:`|r| = \delta`, :math:`\delta (|r| - \delta / 2)` beyond.
+
+    Parameters
+    ----------
+    delta : "auto" or float > 0, default="auto"
+        Where the loss turns linear, in the unit of y. "auto" is 1.3 S, with S = (mean of sqrt(abs(r)))^2 of the round.
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is the majoriser delta / max(abs(r), delta); "exact" is 1 inside and 0 outside, floored.
+
+    Notes
+    -----
+    Convex. delta -> inf is half the squared error; Huber / delta with delta -> 0 is the absolute error. With
+    ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
+    Source: Huber 1964.
+    """
+
+    def __init__(self, *, delta="auto", curvature="auto"):
+        self.delta = delta
+        self.curvature = curvature
+        self._validate()
+
+    def _validate(self):
+        super()._validate()
+        auto_or_number("delta", self.delta)
+
+    def prepare(self, y_true, raw_prediction, sample_weight=None):
+        """Return delta as a number, and the weights."""
+        if isinstance(self.delta, str):
+            return (1.3 * self.residual_scale(y_true, raw_prediction, sample_weight),), sample_weight
+        return (float(self.delta),), sample_weight
+
+    @staticmethod
+    def point(r, delta):
+        """Quadratic inside, linear outside."""
+        a = abs(r)
+        inside = a <= delta
+        value = 0.5 * r * r if inside else delta * (a - 0.5 * delta)
+        gradient = r if inside else (delta if r > 0.0 else -delta)
+        return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
+
+    @property
+    def metric_name(self):
+        """The loss itself where delta is a number, else its limit, the mean absolute error."""
+        return "mean_absolute_error" if isinstance(self.delta, str) else super().metric_name
+
+    def _metric_values(self, targets, raw, value):
+        if not isinstance(self.delta, str):
+            return super()._metric_values(targets, raw, value)
+        np.abs(raw - targets.y_true, out=value, casting="same_kind")
+        if targets.sample_weight.size:
+            value *= targets.sample_weight

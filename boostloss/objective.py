@@ -1,0 +1,132 @@
+"""The objective and the metric of a loss, as the four engine APIs call them."""
+
+import numpy as np
+
+from boostloss._engine import data_set_of, is_data_set
+from boostloss._validation import as_kernel_array, check_real_array
+from boostloss.kernels import templates
+from boostloss.kernels.cpu import compiled
+from boostloss.kernels.threads import sum_chunks
+
+
+def _margins(raw_prediction, n_rows):
+    """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order."""
+    raw = check_real_array("raw_prediction", raw_prediction)
+    if raw.ndim == 2 and raw.shape[1] == 1:
+        raw = raw[:, 0]
+    if raw.ndim not in (1, 2) or len(raw) != n_rows:
+        raise ValueError(f"raw_prediction.shape == {raw.shape}, must be ({n_rows},) or ({n_rows}, K).")
+    return as_kernel_array(raw)
+
+
+def _check_finite(raw):
+    """One pass, no temporary: a sum in float64 is finite where every float32 is."""
+    if not np.isfinite(raw.sum(dtype=np.float64)) and not np.isfinite(raw).all():
+        index = np.unravel_index(int(np.argmax(~np.isfinite(raw))), raw.shape)
+        raise ValueError(f"raw_prediction[{', '.join(map(str, index))}] == {raw[index]}, must be finite.")
+
+
+class Objective:
+    """A loss as an engine's objective: gradients and curvature as float32 arrays.
+
+    Parameters
+    ----------
+    loss : Loss
+    learning_rate : float, optional
+        That of the training, where it is known: the step of residual losses depends on it.
+    """
+
+    __name__ = "boostloss"
+
+    def __init__(self, loss, learning_rate=None):
+        loss._validate()
+        self.loss = loss
+        self.learning_rate = learning_rate
+
+    def __repr__(self):
+        return f"Objective({self.loss!r})"
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """(y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
+
+        XGBoost's wrapper looks for the name sample_weight, LightGBM's counts the parameters.
+        """
+        if is_data_set(y_pred):
+            return self._of_data_set(y_true, y_pred)
+        y_true = np.asarray(y_true)
+        if y_true.ndim == 0:
+            raise TypeError(f"y_true == {y_true!r}, must be an array with one label per row.")
+        raw = _margins(y_pred, len(y_true))
+        _check_finite(raw)
+        targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
+        gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
+        self._evaluate(targets, raw, gradient, hessian)
+        return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
+
+    def _of_data_set(self, raw_prediction, data):
+        """Buffers are reused: an engine is done with them before its next round."""
+        known = data_set_of(data)
+        raw = _margins(raw_prediction, len(known.label))
+        if not known.buffers:
+            _check_finite(raw)
+        targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
+        gradient, hessian = known.outputs_like(raw)
+        self._evaluate(targets, raw, gradient, hessian)
+        return gradient, hessian
+
+    def _evaluate(self, targets, raw, gradient, hessian):
+        loss = self.loss._with_numbers(targets)
+        loss._engine_derivatives(targets, raw, self.learning_rate, gradient, hessian)
+
+
+class MetricValue(float):
+    """A number that also unpacks as (name, value, higher is better), which LightGBM's estimators want."""
+
+    def __new__(cls, name, value):
+        """Make one."""
+        self = super().__new__(cls, value)
+        self.name = name
+        return self
+
+    def __getnewargs__(self):
+        return self.name, float(self)
+
+    def __iter__(self):
+        return iter((self.name, float(self), False))
+
+
+class Metric:
+    """The weighted mean of a loss over a data set; lower is better.
+
+    Called as ``metric(y_true, y_pred, sample_weight=None)`` it returns a number, as ``metric(y_pred, DMatrix)``
+    XGBoost's tuple and as ``metric(y_pred, Dataset)`` LightGBM's. y_pred are raw predictions.
+    """
+
+    def __init__(self, loss):
+        self.loss = loss
+
+    @property
+    def __name__(self):
+        return self.loss.metric_name
+
+    def __repr__(self):
+        return f"{self.loss!r}.metric"
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Evaluate."""
+        if is_data_set(y_pred):
+            known = data_set_of(y_pred)
+            raw = _margins(y_true, len(known.label))
+            targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
+            value = self._mean(targets, raw)
+            xgboost = type(y_pred).__module__.partition(".")[0] == "xgboost"
+            return (self.__name__, value) if xgboost else (self.__name__, value, False)
+        raw = _margins(y_pred, len(y_true))
+        targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
+        return MetricValue(self.__name__, self._mean(targets, raw))
+
+    def _mean(self, targets, raw):
+        value = np.empty(len(raw), targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype)
+        self.loss._metric_values(targets, raw, value)
+        total = sum_chunks(compiled(templates.chunk_sums, None, "simd", "sum"), (value,))
+        return total / targets.total_weight

@@ -1,0 +1,145 @@
+"""XGBoost: training with a loss that has its right start, link, metric and saved model."""
+
+import warnings
+
+import numpy as np
+
+from boostloss._engine import describe, refuse, resolved_loss, restore
+from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.objective import Objective
+
+ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
+# reg:quantileerror and reg:absoluteerror are never named: up to 3.3 XGBoost would replace our leaves by its own
+REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quantile_alpha", "tweedie_variance_power")
+
+
+def _link(loss):
+    """The named objective whose link and file format belong to a resolved loss."""
+    if not isinstance(loss, ClassificationLoss):
+        return {"objective": "reg:squarederror"}
+    if loss.n_classes_ == 2:
+        return {"objective": "binary:logistic"}
+    return {"objective": "multi:softprob", "num_class": loss.n_classes_}
+
+
+def _base_score(loss, y_true, sample_weight):
+    """The loss's start in the space XGBoost wants: probability for two classes, else margins."""
+    start = loss.fit_intercept_only(y_true, sample_weight)
+    if np.ndim(start):
+        return [float(s) for s in start]
+    return float(1 / (1 + np.exp(-start))) if isinstance(loss, ClassificationLoss) else start
+
+
+def params(loss, y_true, sample_weight=None, *, n_classes=None):
+    """Parameters that ``xgboost.train(..., obj=loss)`` needs for the right start, link and saved model.
+
+    Parameters
+    ----------
+    loss : Loss
+    y_true : array-like of shape (n,)
+        Training labels.
+    sample_weight : array-like of shape (n,), optional
+    n_classes : int, optional
+        Number of classes where the labels do not show it.
+
+    Returns
+    -------
+    dict
+        ``objective`` (it names the link; gradients come from ``obj``), ``base_score``, and ``num_class`` for K > 2.
+    """
+    resolved = resolved_loss(loss, y_true, sample_weight, n_classes)
+    return {**_link(resolved), "base_score": _base_score(resolved, y_true, sample_weight)}
+
+
+def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_model=None, **arguments):
+    """Train with a loss: ``xgboost.train`` with the loss's start, link, metric and saved model.
+
+    Parameters
+    ----------
+    params : dict
+        As for ``xgboost.train``, without what the loss decides (objective, base_score, scale_pos_weight, ...).
+    dtrain : xgboost.DMatrix
+        Labels and weights come from it. A ``base_margin`` of yours is used as the start, with a warning.
+    num_boost_round : int, default=10
+    loss : Loss
+    custom_metric : callable, optional
+        In place of the loss's own metric, which early stopping watches otherwise.
+    xgb_model : optional
+        Continue this model, with its start.
+    **arguments
+        Everything else ``xgboost.train`` takes.
+
+    Returns
+    -------
+    xgboost.Booster
+        ``predict`` applies the link, also after loading its file where boostloss is not installed; for losses that are
+        not proper, `predict_proba` of this module gives probabilities.
+
+    Raises
+    ------
+    ValueError
+        If a parameter contradicts the loss, or labels or weights are outside its domain.
+    """
+    import xgboost
+
+    if arguments.get("obj") is not None:
+        raise ValueError(f"obj == {arguments['obj']!r} contradicts loss == {loss!r}: give one of them.")
+    params = dict(params)
+    refuse(params, REFUSED, loss, "the loss decides it")
+    label, weight = dtrain.get_label(), dtrain.get_weight()
+    weight = weight if weight.size else None
+    resolved = resolved_loss(loss, label, weight, _number_of_classes(params))
+    start = _base_score(resolved, label, weight)
+    if xgb_model is None:
+        params["base_score"] = start
+        if dtrain.get_base_margin().size:
+            warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
+    if params.get("eval_metric") is None:
+        params["disable_default_eval_metric"] = 1
+    rate = params.get("learning_rate", params.get("eta", 0.5 if params.get("booster") == "gblinear" else 0.3))
+    booster = xgboost.train(
+        {**params, **_link(resolved)},
+        dtrain,
+        num_boost_round,
+        obj=Objective(resolved, learning_rate=float(rate)),
+        custom_metric=resolved.metric if custom_metric is None else custom_metric,
+        xgb_model=xgb_model,
+        **arguments,
+    )
+    booster.set_attr(**{ATTRIBUTE: describe(resolved)})
+    return booster
+
+
+def _number_of_classes(params):
+    """num_class of the params; 0 and 1 are what the engine means by "not multiclass"."""
+    given = int(params.get("num_class") or 0)
+    return given if given > 1 else None
+
+
+def predict_proba(booster, data, loss=None, **arguments):
+    """Posterior class probabilities of a booster trained with a loss.
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+    data : xgboost.DMatrix, or what a DMatrix is made of
+    loss : Loss, optional
+        By default the one `train` stored in the booster; needed for a loss of your own.
+    **arguments
+        Passed to ``Booster.predict``, for instance ``iteration_range``.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+        Float32; rows sum to one.
+    """
+    import xgboost
+
+    if loss is None:
+        text = booster.attr(ATTRIBUTE)
+        if text is None:
+            raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
+        loss = restore(text)
+    if not isinstance(data, xgboost.DMatrix):
+        data = xgboost.DMatrix(data, enable_categorical=True)
+    return loss.predict_proba(booster.predict(data, output_margin=True, **arguments))
