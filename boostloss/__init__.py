@@ -1,6 +1,7 @@
 """Losses for XGBoost, LightGBM and scikit-learn, from one scalar definition each."""
 
-from boostloss.losses import ClassificationLoss, CrossEntropy, Focal, Huber, Loss, Quantile, RegressionLoss
+from boostloss.estimators import LossClassifier, LossRegressor
+from boostloss.losses import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Loss, Quantile, RegressionLoss
 
 __version__ = "0.1.0"
 
@@ -9,7 +10,10 @@ __all__ = [
     "CrossEntropy",
     "Focal",
     "Huber",
+    "LogCosh",
     "Loss",
+    "LossClassifier",
+    "LossRegressor",
     "Quantile",
     "RegressionLoss",
     "__version__",

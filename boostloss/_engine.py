@@ -72,11 +72,11 @@ def resolved_loss(loss, label, weight, n_classes=None):
     return loss.resolve(label, weight)
 
 
-def refuse(params, names, loss, advice):
-    """Raise for the first of `names` that `params` gives."""
+def refuse(params, names, loss, advice, where="params[{!r}]"):
+    """Raise for the first of `names` that `params` gives; `where` says how the user spelled it."""
     for name in names:
         if params.get(name) is not None:
-            raise ValueError(f"params[{name!r}] == {params[name]!r} contradicts loss == {loss!r}: {advice}.")
+            raise ValueError(f"{where.format(name)} == {params[name]!r} contradicts loss == {loss!r}: {advice}.")
 
 
 def describe(loss):

@@ -96,5 +96,5 @@ def check_sample_weight(sample_weight, n_rows, dtype=np.float64):
     weight = check_rows("sample_weight", weight, n_rows)
     fail_at("sample_weight", weight, ~(weight >= 0) | np.isinf(weight), "finite and >= 0")
     if not weight.any():
-        raise ValueError("sample_weight sums to 0, must have a positive sum.")
+        raise ValueError("sample_weight is zero in every row, must have a positive sum.")
     return as_kernel_array(weight, dtype)

@@ -30,19 +30,17 @@ def _given(params, names, default=None):
     return next((params[name] for name in names if params.get(name) is not None), default)
 
 
-def _check_params(params, loss):
-    refuse(params, REFUSED, loss, "the loss decides it")
-    boosting = _given(params, BOOSTING, "gbdt")
-    if boosting in ("rf", "random_forest"):
-        raise ValueError(f"params['boosting'] == {boosting!r} contradicts loss == {loss!r}: LightGBM's random forest "
-                         "takes no custom objective.")
-    if boosting == "dart":
+def _check_params(params, loss, where="params[{!r}]"):
+    refuse(params, REFUSED, loss, "the loss decides it", where)
+    forests = {name: params[name] for name in BOOSTING if params.get(name) in ("rf", "random_forest")}
+    refuse(forests, BOOSTING, loss, "LightGBM's random forest takes no custom objective", where)
+    if _given(params, BOOSTING) == "dart":
         warnings.warn("LightGBM's dart is not reproducible with a custom objective.", stacklevel=3)
     metrics = _given(params, METRIC, ())
     for name in metrics.split(",") if isinstance(metrics, str) else metrics:
         if isinstance(loss, ClassificationLoss) and str(name).strip().lower() not in METRICS_OF_RANKS:
-            raise ValueError(f"params['metric'] == {name!r} contradicts loss == {loss!r}: LightGBM would evaluate it "
-                             "on raw scores. Leave it out for the loss's own metric, or give feval.")
+            raise ValueError(f"{where.format('metric')} == {name!r} contradicts loss == {loss!r}: LightGBM would "
+                             "evaluate it on raw scores. Leave it out for the loss's own metric, or give a callable.")
 
 
 def _link(loss):
@@ -52,14 +50,18 @@ def _link(loss):
     return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
 
 
+def _init_score(start, n_rows):
+    """The start in every row: (n,), or (n, K) for K outputs."""
+    return np.tile(start, (n_rows, 1)) if np.ndim(start) else np.full(n_rows, start)
+
+
 @contextlib.contextmanager
 def _started(data_sets, start):
     """Data sets with the start as init_score; as they were afterwards, whatever happens."""
     given = []
     try:
         for data in data_sets:
-            data.set_init_score(np.tile(start, (data.num_data(), 1)) if np.ndim(start) else
-                                np.full(data.num_data(), start))
+            data.set_init_score(_init_score(start, data.num_data()))
             given.append(data)
         yield
     finally:

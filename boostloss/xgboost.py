@@ -96,18 +96,23 @@ def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_m
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
-    rate = params.get("learning_rate", params.get("eta", 0.5 if params.get("booster") == "gblinear" else 0.3))
     booster = xgboost.train(
         {**params, **_link(resolved)},
         dtrain,
         num_boost_round,
-        obj=Objective(resolved, learning_rate=float(rate)),
+        obj=Objective(resolved, learning_rate=_learning_rate(params)),
         custom_metric=resolved.metric if custom_metric is None else custom_metric,
         xgb_model=xgb_model,
         **arguments,
     )
     booster.set_attr(**{ATTRIBUTE: describe(resolved)})
     return booster
+
+
+def _learning_rate(params):
+    given = (params.get(name) for name in ("learning_rate", "eta"))
+    default = 0.5 if params.get("booster") == "gblinear" else 0.3
+    return float(next((rate for rate in given if rate is not None), default))
 
 
 def _number_of_classes(params):

@@ -7,7 +7,7 @@ import types
 
 import numpy as np
 
-from boostloss.kernels import scalar, templates
+from boostloss.kernels import scalar, softmax, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
 OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -56,13 +56,13 @@ def digest(function):
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def _shim(formula, template):
-    """The function between a template and the formula: what the formula's first arguments are."""
+def _around(formula, template):
+    """The functions between a template and the formula: what the formula's arguments are."""
     if template.__name__.startswith("elementwise"):
-        return templates.point_of_residual
-    if "power_q" in formula.__code__.co_names:
-        return templates.point_of_wide
-    return templates.point_of_probability
+        return {"point": templates.point_of_residual}
+    powers = "power_q" in formula.__code__.co_names
+    point = templates.point_of_wide if powers else templates.point_of_probability
+    return {"point": point, "picked": softmax.PICKED[formula.__code__.co_argcount - 4]}
 
 
 def bound_template(template, formula, words, wrap):
@@ -70,7 +70,7 @@ def bound_template(template, formula, words, wrap):
     words, linked = dict(words), {}
     if formula is not None:
         check_formula(formula)
-        words |= {"formula": formula, "point": _shim(formula, template)}
+        words |= {"formula": formula, **_around(formula, template)}
 
     def link(function):
         callees = {}

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log1p
+from boostloss.kernels.scalar import exp, log1p_unit
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)  # exact in float32: harmless in a float64 row too
 CHUNK = 16384  # rows of one partial sum: fixed, so that a sum does not depend on the number of threads
@@ -24,7 +24,7 @@ def probability(m):
     e = exp(-abs(m))
     larger = ONE / (ONE + e)
     smaller = e * larger
-    rest = log1p(e)
+    rest = log1p_unit(e)
     up = m >= ZERO
     log_p = (ZERO if up else m) - rest
     log_q = wide(-m if up else ZERO) - wide(rest)

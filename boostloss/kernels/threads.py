@@ -56,7 +56,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
-def _run_slices(call, n_rows):
+def run_slices(call, n_rows):
     """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector."""
     n_threads = thread_count() if n_rows >= MIN_ROWS else 1
     if n_threads == 1:
@@ -76,7 +76,26 @@ def run_rows(kernel, rows, scalars, outputs):
     def call(part):
         kernel(*[a[part] if a.size else a for a in rows], *scalars, *[a[part] for a in outputs])
 
-    _run_slices(call, n_rows)
+    run_slices(call, n_rows)
+
+
+def run_flat(kernel, rows, raw, scalars, outputs):
+    """kernel(*rows, raw, strides, *scalars, *outputs) for (n, K) arrays of either memory order, passed on flat.
+
+    Row i, class k of them is at i * strides[0] + k * strides[1]; the arrays of `rows` are (n,), flat (n, K), or empty.
+    """
+    n_rows, n_classes = raw.shape
+    strides = (n_classes, 1) if raw.flags.c_contiguous else (1, n_rows)
+    flats = [a.ravel(order="K") for a in (raw, *outputs)]  # views: contiguous in one order or the other
+
+    def cut(array, part):
+        return array[part] if array.size == n_rows else array[part.start * strides[0] :]
+
+    def call(part):
+        z, *out = (cut(a, part) for a in flats)
+        kernel(*[cut(a, part) if a.size else a for a in rows], z, strides, *scalars, *out)
+
+    run_slices(call, n_rows)
 
 
 def sum_chunks(kernel, rows):
@@ -87,5 +106,5 @@ def sum_chunks(kernel, rows):
     def call(part):
         kernel(*[a[part] if a.size else a for a in rows], partial[part.start // CHUNK : -(-part.stop // CHUNK)])
 
-    _run_slices(call, n_rows)
+    run_slices(call, n_rows)
     return float(partial.sum())

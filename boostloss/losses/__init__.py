@@ -4,7 +4,7 @@ from boostloss.losses.base import Loss
 from boostloss.losses.classification import CrossEntropy, Focal
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.quantile import Quantile
-from boostloss.losses.regression import Huber
+from boostloss.losses.regression import Huber, LogCosh
 from boostloss.losses.regression_base import RegressionLoss
 
-__all__ = ["ClassificationLoss", "CrossEntropy", "Focal", "Huber", "Loss", "Quantile", "RegressionLoss"]
+__all__ = ["ClassificationLoss", "CrossEntropy", "Focal", "Huber", "LogCosh", "Loss", "Quantile", "RegressionLoss"]

@@ -18,15 +18,25 @@ ENGINES = ("xgboost", "lightgbm")
 class Targets:
     """Labels and weights of one data set, checked, in the kernels' types."""
 
-    y_true: np.ndarray  # (n,)
+    y_true: np.ndarray  # (n,); (n, K) for soft labels of K classes
     sample_weight: np.ndarray  # (n,), or empty: no weights
     n_outputs: int  # 1, or the number of columns of a raw prediction
     soft: bool = False  # labels between the classes
 
     @property
+    def n_rows(self):
+        """Number of rows."""
+        return len(self.y_true)
+
+    @property
+    def n_classes(self):
+        """Number of classes of a classification loss: one raw prediction per row is two of them."""
+        return max(self.n_outputs, 2)
+
+    @property
     def total_weight(self):
         """The sum of the weights; the number of rows without weights."""
-        return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(len(self.y_true))
+        return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(self.n_rows)
 
 
 def target_of(dtype):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from boostloss._validation import check_number
+from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import power_q
-from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.classification_base import ClassificationLoss, class_indices
 
 
 class CrossEntropy(ClassificationLoss):
@@ -18,21 +18,25 @@ class CrossEntropy(ClassificationLoss):
         Weight of class 1 against 1 of class 0 (two classes): `scale_pos_weight` of the engines.
     class_weight : "balanced", dict or sequence, optional
         Weight of every class, by class index; "balanced" is n / (K n_k).
+    label_smoothing : float in [0, 1), default=0.0
+        epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016), which `predict_proba` takes out again.
     curvature : {"auto", "exact"}, default="auto"
-        Both are the exact second derivative p q, at least 1e-16.
+        Two classes: both are the exact second derivative p q, at least 1e-16. K classes: "auto" is
+        max(p q, abs(gradient) / 2), for p q alone is too small where trees are grown for all classes at once.
 
     Notes
     -----
     Convex; proper without class weights, which `predict_proba` takes out again. At most one of `alpha`, `pos_weight`
-    and `class_weight` may be given.
+    and `class_weight` may be given. Labels may be soft: in [0, 1] for two classes, a distribution (n, K) per row for K.
     """
 
     convex = True
 
-    def __init__(self, *, alpha=None, pos_weight=None, class_weight=None, curvature="auto"):
+    def __init__(self, *, alpha=None, pos_weight=None, class_weight=None, label_smoothing=0.0, curvature="auto"):
         self.alpha = alpha
         self.pos_weight = pos_weight
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.curvature = curvature
         self._validate()
 
@@ -40,6 +44,18 @@ class CrossEntropy(ClassificationLoss):
     def point(log_p, log_q, p, q):
         """-log p."""
         return -log_p, -q, 0.0
+
+    def _class_targets(self, y, n_classes, dtype):
+        if y.ndim == 1 or y.shape[1] != n_classes:
+            labels = class_indices(y, n_classes)
+            if not self.label_smoothing:
+                return labels, False
+            y = np.eye(n_classes)[labels]
+        fail_at("y_true", y, ~((y >= 0) & (y <= 1)), "in [0, 1]")
+        off = ~(abs(y.sum(axis=1) - 1) < 1e-4)  # float32 targets of a thousand classes still pass
+        fail_at("y_true.sum(axis=1)", y.sum(axis=1), off, "1")
+        smoothed = (1 - self.label_smoothing) * y.astype(np.float64) + self.label_smoothing / n_classes
+        return np.ascontiguousarray(smoothed, dtype), True
 
     def _log_slope(self, log_p, log_q, p, q):
         return np.zeros_like(p)
@@ -50,14 +66,16 @@ class Focal(ClassificationLoss):
 
     Parameters
     ----------
-    gamma : float >= 0, default=2.0
-        Focusing; 0 is the cross-entropy.
+    gamma : float >= 0 or sequence of them, default=2.0
+        Focusing; 0 is the cross-entropy. A sequence has one for every class.
     alpha : float in (0, 1), optional
         Weight of class 1 against 1 - alpha of class 0 (two classes): the alpha-balanced focal loss.
     pos_weight : float > 0, optional
         Weight of class 1 against 1 of class 0 (two classes).
     class_weight : "balanced", dict or sequence, optional
         Weight of every class, by class index; "balanced" is n / (K n_k).
+    label_smoothing : float in [0, 1), default=0.0
+        epsilon: labels become (1 - epsilon) y + epsilon / 2 (two classes), which `predict_proba` takes out again.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is max(second derivative, abs(gradient) / 2): the second derivative is negative where p is small, and
         with rare positives a model would never learn. "exact" is the second derivative, at least 1e-16.
@@ -68,17 +86,24 @@ class Focal(ClassificationLoss):
     (Charoenphakdee et al., CVPR 2021). Source: Lin et al., ICCV 2017.
     """
 
-    def __init__(self, *, gamma=2.0, alpha=None, pos_weight=None, class_weight=None, curvature="auto"):
+    def __init__(
+        self, *, gamma=2.0, alpha=None, pos_weight=None, class_weight=None, label_smoothing=0.0, curvature="auto"
+    ):
         self.gamma = gamma
         self.alpha = alpha
         self.pos_weight = pos_weight
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.curvature = curvature
         self._validate()
 
     def _validate(self):
         super()._validate()
-        check_number("gamma", self.gamma, low=0)
+        if np.ndim(self.gamma):
+            for k, gamma in enumerate(self.gamma):
+                check_number(f"gamma[{k}]", gamma, low=0)
+        else:
+            check_number("gamma", self.gamma, low=0)
 
     @staticmethod
     def point(log_p, log_q, p, q, gamma):
@@ -88,10 +113,13 @@ class Focal(ClassificationLoss):
         second = gamma * p * m * (q * (log_p + 2.0) - (gamma - 1.0) * p * log_p)
         return -m * log_p, first, second
 
-    def _relative_floor(self):
-        return super()._relative_floor() if self.gamma else 0.0  # gamma 0 is the cross-entropy in everything
+    def _relative_floor(self, n_outputs):
+        if n_outputs == 1 and not np.any(self.gamma):
+            return 0.0  # gamma 0 is the cross-entropy in everything
+        return super()._relative_floor(n_outputs)
 
     def _log_slope(self, log_p, log_q, p, q):
         small = q < 1e-8
         ratio = np.where(small, 1 + q / 2, -log_p / np.where(small, 1.0, q))  # -log p / q, also where q underflows
-        return self.gamma * log_q + np.log1p(self.gamma * p * ratio)
+        gamma = np.asarray(self.gamma, np.float64)
+        return gamma * log_q + np.log1p(gamma * p * ratio)

@@ -1,10 +1,8 @@
 """ClassificationLoss: what follows from a formula of the probability of the true class."""
 
 import copy
-import numbers
 
 import numpy as np
-from scipy.optimize import brentq
 
 from boostloss._validation import (
     as_kernel_array,
@@ -15,10 +13,12 @@ from boostloss._validation import (
     check_sample_weight,
     fail_at,
 )
-from boostloss.kernels import templates
+from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled
-from boostloss.kernels.threads import run_rows
+from boostloss.kernels.threads import run_flat, run_rows
 from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
+from boostloss.losses.class_weight import balanced, check_class_weight, class_weights
+from boostloss.losses.constant import best_margins
 from boostloss.losses.probability import normalised, probability_parts, true_class_margins
 
 LEAST_CURVATURE = 1e-16  # p q underflows in float32 from abs(z) = 88; XGBoost's own logistic loss has this floor too
@@ -30,33 +30,21 @@ class ClassificationLoss(Loss):
 
     ``point(log_p, log_q, p, q, *params)`` is a static method of plain scalar Python. It returns the value f and its
     derivatives with respect to log p, scaled so that they stay finite: f, q f', q^2 f'' (q = 1 - p without
-    cancellation). Its arguments after the first four are hyper-parameters, attributes of the same names. Gradient and
-    curvature, start, posterior and metric follow from it.
+    cancellation). Its arguments after the first four, three at most, are hyper-parameters, attributes of the same
+    names. Gradient and curvature, start, posterior and metric follow from it, for two classes (sigmoid of one raw
+    prediction per row) and for K (softmax).
     """
 
     alpha = None
     pos_weight = None
     class_weight = None
-    convex = False  # in the margin: then the exact second derivative is a curvature as good as any
+    label_smoothing = 0.0
+    convex = False  # in the margin of two classes: then the exact second derivative is as good a curvature as any
 
     def _validate(self):
         super()._validate()
-        given = [name for name in ("alpha", "pos_weight", "class_weight") if getattr(self, name) is not None]
-        if len(given) > 1:
-            values = " and ".join(f"{name} == {getattr(self, name)!r}" for name in given)
-            raise ValueError(f"{values}, must not be given together: each of them is a weight of the classes.")
-        if self.alpha is not None:
-            check_number("alpha", self.alpha, low=0, high=1, low_open=True, high_open=True)
-        if self.pos_weight is not None:
-            check_number("pos_weight", self.pos_weight, low=0, low_open=True)
-        if isinstance(self.class_weight, str):
-            if self.class_weight != "balanced":
-                raise ValueError(f"class_weight == {self.class_weight!r}, must be 'balanced', a dict or a sequence.")
-        elif isinstance(self.class_weight, numbers.Number):
-            raise TypeError(f"class_weight == {self.class_weight!r}, must be 'balanced', a dict or a sequence.")
-        elif self.class_weight is not None:
-            for k, weight in _weight_items(self.class_weight):
-                check_number(f"class_weight[{k!r}]", weight, low=0, low_open=True)
+        check_class_weight(self.alpha, self.pos_weight, self.class_weight)
+        check_number("label_smoothing", self.label_smoothing, low=0, high=1, high_open=True)
 
     # ------------------------------------------------------------------------------------------- labels and weights
 
@@ -77,123 +65,159 @@ class ClassificationLoss(Loss):
         targets = self._targets(y_true, sample_weight, n_outputs, np.float64)
         resolved = self._with_numbers(targets)
         resolved = copy.copy(self) if resolved is self else resolved
-        resolved.n_classes_ = max(n_outputs, 2)
-        resolved._class_weights(resolved.n_classes_)
+        resolved.n_classes_ = targets.n_classes
+        class_weights(resolved, targets.n_classes)
+        resolved._class_parameters(targets.n_classes)
         return resolved
 
     def _n_outputs_of(self, y_true):
         y = check_real_array("y_true", y_true)
+        if y.ndim == 2 and y.shape[1] > 1:
+            return y.shape[1]
+        fail_at("y_true", y, ~np.isfinite(y), "finite")
         return _n_outputs(int(y.max()) + 1 if y.size and y.max() >= 2 else 2)
 
     def _targets(self, y_true, sample_weight, n_outputs, dtype):
         y = check_real_array("y_true", y_true)
         if y.size == 0:
             raise ValueError("y_true has 0 rows, must have at least one.")
-        y = check_rows("y_true", y, len(y))
         weight = check_sample_weight(sample_weight, len(y), dtype)
+        if n_outputs > 1:
+            y, soft = self._class_targets(y, n_outputs, dtype)
+            return Targets(y, weight, n_outputs, soft)
+        y = check_rows("y_true", y, len(y))
         fail_at("y_true", y, ~((y >= 0) & (y <= 1)), "in [0, 1]")
-        soft = bool(((y != 0) & (y != 1)).any())
+        soft = bool(((y != 0) & (y != 1)).any()) or self.label_smoothing > 0
+        if self.label_smoothing:
+            y = (1 - self.label_smoothing) * y.astype(np.float64) + self.label_smoothing / 2
         return Targets(as_kernel_array(y, dtype), weight, 1, soft)
+
+    def _class_targets(self, y, n_classes, dtype):
+        """Class indices, and whether labels are soft: of K classes only the cross-entropy takes a distribution."""
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(f"y_true.shape == {y.shape}, must be ({len(y)},) for {self!r}.")
+        if self.label_smoothing:
+            what = f"label_smoothing == {self.label_smoothing!r} with {n_classes} classes"
+            raise ValueError(f"{what}, must be 0 for {type(self).__name__}.")
+        return class_indices(y, n_classes), False
+
+    def _class_totals(self, targets):
+        """Summed weight of every class, before smoothing."""
+        weight = targets.sample_weight if targets.sample_weight.size else np.ones(targets.n_rows)
+        if targets.n_outputs == 1:
+            totals = np.array([float(weight @ (1 - targets.y_true)), float(weight @ targets.y_true)])
+        elif targets.y_true.ndim == 2:
+            totals = weight @ targets.y_true
+        else:
+            totals = np.bincount(targets.y_true, weight, minlength=targets.n_outputs)
+        smoothed, K = self.label_smoothing * totals.sum(), len(totals)
+        return np.maximum(totals - smoothed / K, 0) / (1 - self.label_smoothing) if smoothed else totals
 
     def _with_numbers(self, targets):
         if not isinstance(self.class_weight, str):
             return self
-        totals = _class_totals(targets)
-        present = totals > 0
-        balanced = np.ones(len(totals))  # a class without rows: no weight would be wrong, this one changes nothing
-        balanced[present] = totals.sum() / (present.sum() * totals[present])
         resolved = copy.copy(self)
-        resolved.class_weight = balanced.tolist()
+        resolved.class_weight = balanced(self._class_totals(targets))
         return resolved
-
-    def _class_weights(self, n_classes):
-        """Weights of the classes as an array (n_classes,)."""
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight == {self.class_weight!r} depends on the training labels: "
-                "use loss.resolve(y_true, sample_weight), which returns a loss with numbers."
-            )
-        if n_classes > 2 and (self.alpha is not None or self.pos_weight is not None):
-            name = "alpha" if self.alpha is not None else "pos_weight"
-            raise ValueError(f"{name} == {getattr(self, name)!r} with {n_classes} classes, must have two classes.")
-        weights = np.ones(n_classes)
-        if self.alpha is not None:
-            weights[:] = 1 - self.alpha, self.alpha
-        if self.pos_weight is not None:
-            weights[1] = self.pos_weight
-        if self.class_weight is not None:
-            for k, weight in _weight_items(self.class_weight):
-                if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 0 <= k < n_classes:
-                    raise ValueError(f"class_weight has key {k!r}, must be a class index in [0, {n_classes}).")
-                weights[k] = weight
-            if not isinstance(self.class_weight, dict) and len(self.class_weight) != n_classes:
-                raise ValueError(f"class_weight has {len(self.class_weight)} entries, must have {n_classes}.")
-        return weights
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
     def prepare(self, y_true, raw_prediction, sample_weight=None):
         """Return the parameters of `point`, one tuple per class, and the weights of this round."""
-        n_classes = 2 if np.ndim(raw_prediction) == 1 else np.shape(raw_prediction)[1]
-        names = formula_parameters(self.point, 4)
-        return [tuple(float(getattr(self, name)) for name in names) for _ in range(n_classes)], sample_weight
+        return self._class_parameters(2 if np.ndim(raw_prediction) == 1 else np.shape(raw_prediction)[1]), sample_weight
 
-    def _relative_floor(self):
-        return 0.0 if self.convex else 0.5
+    def _class_parameters(self, n_classes):
+        """The parameters of `point` for every class: a list of tuples; an attribute may be a sequence of K numbers."""
+        columns = []
+        for name in formula_parameters(self.point, 4):
+            value = getattr(self, name)
+            if np.ndim(value) and len(value) != n_classes:
+                raise ValueError(f"{name} == {value!r} has {len(value)} entries, must have one for each of {n_classes} classes.")
+            columns.append([float(v) for v in value] if np.ndim(value) else [float(value)] * n_classes)
+        return list(zip(*columns, strict=True)) if columns else [()] * n_classes
 
-    def _floors(self, curvature):
+    def _relative_floor(self, n_outputs):
+        """What of abs(gradient) the recommended curvature has at least.
+
+        A diagonal p (1 - p) is no bound for trees grown for all classes at once; max(exact, abs(g) / 2) was best.
+        """
+        return 0.0 if self.convex and n_outputs == 1 else 0.5
+
+    def _floors(self, curvature, n_outputs):
         """The least curvature, relative to abs(gradient) and absolute."""
         if curvature == "exact":
             return UNFLOORED, UNFLOORED
         policy = curvature or self.curvature
-        return (self._relative_floor() if policy == "auto" else 0.0), LEAST_CURVATURE
-
-    def _kernel_arguments(self, targets, raw, real):
-        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
-        params = tuple(tuple(map(real, row)) for row in params)
-        class_weights = tuple(map(real, self._class_weights(2)))
-        return (targets.y_true, raw, weight), (*params, class_weights)
+        return (self._relative_floor(n_outputs) if policy == "auto" else 0.0), LEAST_CURVATURE
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
-        template = templates.soft_binary_derivatives if targets.soft else templates.binary_derivatives
-        real = gradient.dtype.type
-        rows, scalars = self._kernel_arguments(targets, raw, real)
-        kernel = compiled(template, self.point, target_of(real))
-        run_rows(kernel, rows, (*scalars, *map(real, self._floors(curvature))), (gradient, hessian))
+        floors = self._floors(curvature, targets.n_outputs)
+        self._run("derivatives", targets, raw, floors, (gradient, hessian))
 
     def _values(self, targets, raw, value):
-        template = templates.soft_binary_value if targets.soft else templates.binary_value
-        real = value.dtype.type
-        rows, scalars = self._kernel_arguments(targets, raw, real)
-        run_rows(compiled(template, self.point, target_of(real)), rows, scalars, (value,))
+        self._run("value", targets, raw, (), (value,))
+
+    def _run(self, result, targets, raw, floors, outputs):
+        """Run the template of this kind of labels that computes `result`: "value" or "derivatives"."""
+        real = outputs[0].dtype.type
+        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        n_classes = targets.n_classes
+        class_weight = class_weights(self, n_classes)
+        floors = tuple(map(real, floors))
+        if targets.n_outputs == 1:
+            template = getattr(templates, f"{'soft_' if targets.soft else ''}binary_{result}")
+            scalars = *(tuple(map(real, row)) for row in params), tuple(map(real, class_weight)), *floors
+            kernel = compiled(template, self.point, target_of(real))
+            return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
+        if targets.soft:
+            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real))
+            labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.y_true.T.ravel()
+            return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
+        table = np.array(params, real).reshape(n_classes, -1)
+        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real))
+        return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
     # ----------------------------------------------------------------------------------------------- start, posterior
 
     def _log_slope(self, log_p, log_q, p, q):
-        """log(-df/d log p), without class weights, elementwise in float64, for a two-class problem or one column each.
+        """log(-df/d log p) of column k as the true class, without class weights, elementwise in float64, (n, K).
 
         This one evaluates `point`; a loss whose slope underflows where its posterior does not has a closed form.
         """
-        margin = (log_p - log_q).ravel()
-        first = np.empty_like(margin)
-        unweighted = copy.copy(self)
-        unweighted.alpha = unweighted.pos_weight = unweighted.class_weight = None
-        targets = Targets(np.ones_like(margin), np.empty(0), 1)
-        unweighted._derivatives(targets, margin, None, first, np.empty_like(margin))
-        if not (first < 0).all():
-            raise ValueError(
-                f"{self!r} has no posterior at a margin of {margin[np.argmax(~(first < 0))]:g}: its slope is 0 there. "
-                "Use scikit-learn's CalibratedClassifierCV on held-out data."
-            )
-        return (np.log(-first).reshape(p.shape)) - log_q
+        slopes = np.empty_like(log_p)
+        params = self._class_parameters(log_p.shape[1])
+        kernel = compiled(templates.binary_derivatives, self.point, "double")
+        for k, row in enumerate(params):
+            margin = np.ascontiguousarray(log_p[:, k] - log_q[:, k])
+            first, scalars = np.empty_like(margin), (row, row, (1.0, 1.0), 0.0, 0.0)
+            run_rows(kernel, (np.ones_like(margin), margin, np.empty(0)), scalars, (first, np.empty_like(margin)))
+            if not (first < 0).all():
+                where = margin[np.argmax(~(first < 0))]
+                raise ValueError(
+                    f"{self!r} has no posterior at a margin of {where:g}, where its slope is 0: "
+                    "use scikit-learn's CalibratedClassifierCV on held-out data."
+                )
+            slopes[:, k] = np.log(-first) - log_q[:, k]
+        return slopes
 
     def _log_posterior(self, margins):
-        """log eta up to a constant per row, (n, K); without class weights: with them, subtract their logs.
+        """log eta up to a constant per row, (n, K), apart from class weights and smoothing.
 
-        Where z is stationary for a mixture of labels, eta_j is proportional to p_j / (w_j slope_j).
+        Where z is stationary for a mixture of labels, eta_j is proportional to p_j / (w_j slope_j): the composite losses
+        of Reid & Williamson 2010; for focal the map of Charoenphakdee et al., CVPR 2021.
         """
         parts = probability_parts(margins)
         return parts[0] - self._log_slope(*parts)
+
+    def _posterior(self, raw):
+        """Class probabilities and class weights."""
+        margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
+        weights = class_weights(self, margins.shape[1])
+        eta = normalised(self._log_posterior(margins) - np.log(weights))
+        if self.label_smoothing:
+            eta = np.maximum(eta - self.label_smoothing / len(weights), 0)
+            eta /= eta.sum(axis=1, keepdims=True)
+        return eta, weights
 
     def predict_proba(self, raw_prediction):
         """Posterior class probabilities, by exact inversion where the loss is not proper.
@@ -209,9 +233,7 @@ class ClassificationLoss(Loss):
         """
         self._validate()
         raw = check_raw_prediction(raw_prediction)
-        margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
-        log_weights = np.log(self._class_weights(margins.shape[1]))
-        return normalised(self._log_posterior(margins) - log_weights).astype(raw.dtype)
+        return self._posterior(raw)[0].astype(raw.dtype)
 
     def predict(self, raw_prediction):
         """Class indices argmax_j w_j eta_j: the decision with the loss's class weights as costs.
@@ -226,17 +248,25 @@ class ClassificationLoss(Loss):
         """
         self._validate()
         raw = check_raw_prediction(raw_prediction)
+        if self.label_smoothing:
+            eta, weights = self._posterior(raw)
+            return (weights * eta).argmax(axis=1)
         margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
-        self._class_weights(margins.shape[1])
-        return self._log_posterior(margins).argmax(axis=1)
+        class_weights(self, margins.shape[1])
+        return self._log_posterior(margins).argmax(axis=1)  # in logs: no probability has rounded to 0 or 1 yet
 
     def fit_intercept_only(self, y_true, sample_weight=None):
-        """Best constant raw prediction: a float for two classes.
+        """Best constant raw prediction.
 
         Parameters
         ----------
         y_true : array-like of shape (n,)
         sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float or ndarray of shape (K,)
+            For two classes a float; for K the margins with mean 0, a class without rows counting as half an average row.
 
         Raises
         ------
@@ -244,24 +274,23 @@ class ClassificationLoss(Loss):
             If there is one class only: the best constant is infinite then.
         """
         self._validate()
-        targets = self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
-        totals = _class_totals(targets)
+        n_outputs = getattr(self, "n_classes_", 0)
+        n_outputs = n_outputs if n_outputs > 2 else self._n_outputs_of(y_true)
+        targets = self._targets(y_true, sample_weight, n_outputs, np.float64)
+        totals = self._class_totals(targets)
         if (totals > 0).sum() < 2:
-            raise ValueError(f"y_true has one class only ({int(np.argmax(totals > 0))}), must have at least two.")
-        log_totals = np.log(totals * self._with_numbers(targets)._class_weights(len(totals)))
-        return self._best_margin(log_totals[1] - log_totals[0])
+            raise ValueError(f"y_true has one class only ({int(np.argmax(totals))}), must have at least two.")
+        weights = class_weights(self._with_numbers(targets), len(totals))
+        totals[totals == 0] = targets.total_weight / targets.n_rows / 2
+        totals = (1 - self.label_smoothing) * totals / totals.sum() + self.label_smoothing / len(totals)
+        margins = best_margins(self._log_posterior, np.log(totals * weights))
+        return float(margins[1]) if targets.n_outputs == 1 else _centred_raw(margins)
 
-    def _best_margin(self, log_odds):
-        """Margin whose posterior log-odds are `log_odds`."""
 
-        def excess(z):
-            log_eta = self._log_posterior(np.array([[-z, z]]))
-            return log_eta[0, 1] - log_eta[0, 0] - log_odds
-
-        bound = 1.0
-        while excess(bound) < 0 or excess(-bound) > 0:
-            bound *= 2
-        return float(brentq(excess, -bound, bound, xtol=1e-14, rtol=1e-14))
+def class_indices(y, n_classes):
+    y = check_rows("y_true", y, len(y))
+    fail_at("y_true", y, ~((y >= 0) & (y < n_classes) & (y == np.floor(y))), f"an integer in [0, {n_classes})")
+    return y.astype(np.uint32)
 
 
 def _n_outputs(n_classes):
@@ -269,12 +298,7 @@ def _n_outputs(n_classes):
     return 1 if n_classes == 2 else n_classes
 
 
-def _weight_items(class_weight):
-    return class_weight.items() if isinstance(class_weight, dict) else enumerate(class_weight)
-
-
-def _class_totals(targets):
-    """Summed weight of every class."""
-    weight = targets.sample_weight if targets.sample_weight.size else np.ones_like(targets.y_true)
-    positive = float(weight @ targets.y_true)
-    return np.array([float(weight @ (1 - targets.y_true)), positive])
+def _centred_raw(margins):
+    """Raw predictions with mean 0 whose margins, each class against the others, are these."""
+    log_p = probability_parts(margins)[0]
+    return log_p - log_p.mean()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss.kernels.scalar import exp, expm1, log1p
 from boostloss.losses.regression_base import RegressionLoss, auto_or_number
 
 
@@ -53,6 +54,65 @@ class Huber(RegressionLoss):
 
     def _metric_values(self, targets, raw, value):
         if not isinstance(self.delta, str):
+            return super()._metric_values(targets, raw, value)
+        np.abs(raw - targets.y_true, out=value, casting="same_kind")
+        if targets.sample_weight.size:
+            value *= targets.sample_weight
+
+
+class LogCosh(RegressionLoss):
+    r"""Log-cosh loss: :math:`c^2 \log \cosh(r / c)`, smooth everywhere, squared near 0 and absolute far out.
+
+    Parameters
+    ----------
+    scale : "auto" or float > 0, default="auto"
+        c, in the unit of y. "auto" is 1.2 S, with S = (mean of sqrt(abs(r)))^2 of the round.
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is the majoriser tanh(x) / x, x = r / c; "exact" is sech(x)^2, floored.
+
+    Notes
+    -----
+    Convex. c -> inf is half the squared error; log-cosh / c with c -> 0 is the absolute error. With ``scale="auto"``
+    the values of two rounds cannot be compared, so its metric is the mean absolute error.
+    """
+
+    def __init__(self, *, scale="auto", curvature="auto"):
+        self.scale = scale
+        self.curvature = curvature
+        self._validate()
+
+    def _validate(self):
+        super()._validate()
+        auto_or_number("scale", self.scale)
+
+    def prepare(self, y_true, raw_prediction, sample_weight=None):
+        """Return c as a number, and the weights."""
+        if isinstance(self.scale, str):
+            return (1.2 * self.residual_scale(y_true, raw_prediction, sample_weight),), sample_weight
+        return (float(self.scale),), sample_weight
+
+    @staticmethod
+    def point(r, c):
+        """All from u = exp(-x) - 1 and e = exp(-x), x = abs(r) / c: cosh(x) - 1 = u^2 / (2 e)."""
+        a = abs(r)
+        x = a / c
+        low = (a - x * c) * (1.0 / c) if x < 1e4 else 0.0  # what rounding took from x: exp(x) alone loses x ulp
+        u, e = expm1(-x), exp(-x)
+        u, e = u - e * low, e - e * low
+        near = log1p(0.5 * u * (u / e)) if x < 1.0 else 0.0
+        value = near if x < 1.0 else x - 0.6931471805599453 + log1p(e * e)
+        slope = -u * (2.0 + u) / (1.0 + e * e)  # tanh(x)
+        sech = 2.0 * e / (1.0 + e * e)
+        weight = slope / x if x > 1e-4 else 1.0 - x * x / 3.0
+        return c * c * value, c * slope if r > 0.0 else -c * slope, sech * sech, weight
+
+    @property
+    def metric_name(self):
+        """The loss itself where the scale is a number, else its limit, the mean absolute error."""
+        return "mean_absolute_error" if isinstance(self.scale, str) else super().metric_name
+
+    def _metric_values(self, targets, raw, value):
+        if not isinstance(self.scale, str):
             return super()._metric_values(targets, raw, value)
         np.abs(raw - targets.y_true, out=value, casting="same_kind")
         if targets.sample_weight.size:

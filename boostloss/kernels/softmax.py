@@ -1,0 +1,248 @@
+# ruff: noqa: F821 - `point`, `picked`, `real` and `wide` are names that binding provides
+"""The loops of K classes: softmax of (n, K) raw predictions, in blocks of rows.
+
+The probability of the true class is sigmoid(m) with m = z_y - logsumexp(the other z), and the other classes share the
+rest, 1 - p, as r_k = exp(z_k - logsumexp): so a formula of p gives all derivatives. Inner loops run over the rows of a
+block on contiguous scratch, one class after the other, and vectorise for any K. The scratch is one array per kind:
+with one array per quantity LLVM gives up proving that they do not overlap.
+
+Raw predictions and results are flat: class k of row i is at i * strides[0] + k * strides[1], so that one compiled loop
+serves both memory orders (LLVM makes a second, vectorised version for the stride 1).
+"""
+
+import numpy as np
+
+from boostloss.kernels.scalar import exp, log, log1p, log1p_unit
+
+ZERO, ONE = np.float32(0), np.float32(1)
+LOWEST_LOG = np.float32(-3e38)  # stands for log 0 in a power: 0 times -inf would be NaN
+OWN, TOP, REST, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, C, N_SLOTS = range(13)
+
+
+def picked_0(a, b, c):
+    """No hyper-parameter."""
+    return ()
+
+
+def picked_1(a, b, c):
+    """One hyper-parameter."""
+    return (a,)
+
+
+def picked_2(a, b, c):
+    """Two hyper-parameters."""
+    return a, b
+
+
+def picked_3(a, b, c):
+    """Three hyper-parameters."""
+    return a, b, c
+
+
+PICKED = picked_0, picked_1, picked_2, picked_3  # by the number of hyper-parameters
+
+
+def difference(a, b):
+    """a - b and what rounding took from it (Knuth 1969); exp of the first alone loses abs(a - b) ulp."""
+    d = a - b
+    back = d - a
+    low = (a - (d - back)) - (b + back)
+    return d, low if abs(d) < np.float32(1e4) else ZERO  # the low part of an infinite difference is NaN
+
+
+def probability_of_sum(m, low):
+    """log p, log q, p and q of p = sigmoid(m + low)."""
+    e = exp(-abs(m))
+    up = m >= ZERO
+    e = e - e * (low if up else -low)
+    larger = ONE / (ONE + e)
+    smaller = e * larger
+    rest = log1p_unit(e)
+    log_p = (ZERO if up else m + low) - rest
+    log_q = wide(-m if up else ZERO) - wide(low if up else ZERO) - wide(rest)
+    log_q = LOWEST_LOG if log_q < LOWEST_LOG else log_q
+    return log_p, log_q, larger if up else smaller, smaller if up else larger
+
+
+def block_size(n_classes):
+    """Rows at a time, so that the scratch stays in the first cache; it divides the rows of a thread's slice."""
+    n = 256
+    while n > 32 and n * n_classes > 2048:
+        n //= 2
+    return n
+
+
+def at(i, k, strides):
+    """Place of row i, class k; unsigned, for Numba would test a signed index for being negative (2.5 times slower)."""
+    row_stride, class_stride = strides
+    return np.uint64(i * row_stride + k * class_stride)
+
+
+def load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row):
+    """Raw predictions, parameters and weights of a block; the own class gets -inf, so that it is no rest."""
+    block = raw_prediction[start * strides[0] :]
+    for k in range(share.shape[0]):
+        for i in range(size):
+            share[k, i] = block[at(i, k, strides)]
+    for i in range(size):
+        k = np.uint64(y_true[start + i])
+        label[i] = k
+        row[OWN, i] = share[k, i]
+        share[k, i] = -np.inf
+        row[WEIGHT, i] = class_weight[k] * (sample_weight[start + i] if sample_weight.size else ONE)
+    for j in range(table.shape[1]):
+        for i in range(size):
+            row[A + j, i] = table[np.uint64(label[i]), j]
+
+
+def store(result, out, strides, start, size):
+    """A block of results, one class after the other: three times as fast as row after row."""
+    block = out[start * strides[0] :]
+    for k in range(result.shape[0]):
+        for i in range(size):
+            block[at(i, k, strides)] = result[k, i]
+
+
+def separate(size, share, row):
+    """From raw predictions to exp(z_k - largest other z), their sum and the margin m of the own class."""
+    for i in range(size):
+        row[TOP, i], row[REST, i], row[LOW, i] = share[0, i], ZERO, ZERO
+    for k in range(1, share.shape[0]):
+        for i in range(size):
+            v, top = share[k, i], row[TOP, i]
+            row[TOP, i] = top if v < top else v  # a NaN gets in
+    for k in range(share.shape[0]):
+        for i in range(size):
+            d, low = difference(share[k, i], row[TOP, i])
+            e = exp(d)
+            e += e * low
+            share[k, i] = e
+            row[REST, i] += e
+    for i in range(size):
+        m, low = difference(row[OWN, i], row[TOP, i])
+        m, lower = difference(m, log(row[REST, i]))
+        row[OWN, i], row[LOW, i] = m, low + lower
+
+
+def softmax_derivatives(
+    y_true, sample_weight, raw_prediction, strides, table, class_weight, relative_floor, least, gradient, hessian
+):
+    """Class indices; own class g = first, h = second - p first; others g = -first r, h = second r^2 - first r (1 - q r).
+
+    `table` (K, P) has the hyper-parameters of every class. Floors as in the binary template.
+    """
+    n_rows, n_classes = len(y_true), len(class_weight)
+    n = block_size(n_classes)
+    share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
+    row, label = np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
+    for start in range(0, n_rows, n):
+        size = min(n, n_rows - start)
+        load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row)
+        separate(size, share, row)
+        for i in range(size):
+            log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
+            _, first, second = point(log_p, log_q, p, q, *picked(row[A, i], row[B, i], row[C, i]))
+            row[FIRST, i], row[SECOND, i], row[P, i], row[Q, i] = first, second, p, q
+            row[REST, i] = ONE / row[REST, i]
+        for k in range(n_classes):
+            for i in range(size):
+                first, r, weight = row[FIRST, i], share[k, i] * row[REST, i], row[WEIGHT, i]
+                g = first * r
+                h, floor = row[SECOND, i] * (r * r) - g * (ONE - row[Q, i] * r), relative_floor * abs(g)
+                floor = least if floor < least else floor
+                share[k, i], curve[k, i] = -g * weight, weight * (floor if h < floor else h)
+        for i in range(size):
+            first, weight = row[FIRST, i], row[WEIGHT, i]
+            h, floor = row[SECOND, i] - row[P, i] * first, relative_floor * abs(first)
+            floor = least if floor < least else floor
+            row[FIRST, i], row[SECOND, i] = weight * first, weight * (floor if h < floor else h)
+        for i in range(size):
+            k = np.uint64(label[i])
+            share[k, i], curve[k, i] = row[FIRST, i], row[SECOND, i]
+        store(share, gradient, strides, start, size)
+        store(curve, hessian, strides, start, size)
+
+
+def softmax_value(y_true, sample_weight, raw_prediction, strides, table, class_weight, value):
+    """Class indices."""
+    n_rows, n_classes = len(y_true), len(class_weight)
+    n = block_size(n_classes)
+    share, row, label = np.empty((n_classes, n), real), np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
+    for start in range(0, n_rows, n):
+        size = min(n, n_rows - start)
+        load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row)
+        separate(size, share, row)
+        for i in range(size):
+            log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
+            f, _, _ = point(log_p, log_q, p, q, *picked(row[A, i], row[B, i], row[C, i]))
+            value[start + i] = row[WEIGHT, i] * f
+
+
+def shares(targets, raw_prediction, strides, start, size, gap, share, target, row):
+    """For soft targets: z_k - largest z and its exp, their sum without the largest, and the targets of a block."""
+    labels, block = targets[start * strides[0] :], raw_prediction[start * strides[0] :]
+    for k in range(share.shape[0]):
+        for i in range(size):
+            gap[k, i], target[k, i] = block[at(i, k, strides)], labels[at(i, k, strides)]
+    for i in range(size):
+        row[TOP, i], row[REST, i], row[OWN, i] = gap[0, i], ZERO, ZERO
+    for k in range(1, share.shape[0]):
+        for i in range(size):
+            v, top = gap[k, i], row[TOP, i]
+            row[TOP, i], row[OWN, i] = top if v <= top else v, row[OWN, i] if v <= top else real(k)
+    for k in range(share.shape[0]):
+        for i in range(size):
+            d, low = difference(gap[k, i], row[TOP, i])
+            e = exp(d)
+            e += e * low
+            row[REST, i] += ZERO if row[OWN, i] == real(k) else e
+            gap[k, i], share[k, i] = d, e
+
+
+def soft_softmax_derivatives(
+    targets, sample_weight, raw_prediction, strides, class_weight, relative_floor, least, gradient, hessian
+):
+    """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
+    n_classes = len(class_weight)
+    n_rows, n = len(targets) // n_classes, block_size(n_classes)
+    gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
+    row = np.empty((N_SLOTS, n), real)
+    for start in range(0, n_rows, n):
+        size = min(n, n_rows - start)
+        shares(targets, raw_prediction, strides, start, size, gap, share, target, row)
+        for i in range(size):
+            row[A, i] = ZERO
+            row[WEIGHT, i] = sample_weight[start + i] if sample_weight.size else ONE
+        for k in range(n_classes):
+            for i in range(size):
+                target[k, i] *= class_weight[k]
+                row[A, i] += target[k, i]
+        for k in range(n_classes):
+            for i in range(size):
+                whole, e = ONE + row[REST, i], share[k, i]
+                others = row[REST, i] if row[OWN, i] == real(k) else whole - e
+                g = row[A, i] * (e / whole) - target[k, i]
+                h, floor = row[A, i] * (e / whole) * (others / whole), relative_floor * abs(g)
+                floor = least if floor < least else floor
+                share[k, i] = row[WEIGHT, i] * g
+                target[k, i] = row[WEIGHT, i] * (floor if h < floor else h)
+        store(share, gradient, strides, start, size)
+        store(target, hessian, strides, start, size)
+
+
+def soft_softmax_value(targets, sample_weight, raw_prediction, strides, class_weight, value):
+    """-sum_k w_k t_k log p_k."""
+    n_classes = len(class_weight)
+    n_rows, n = len(targets) // n_classes, block_size(n_classes)
+    gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
+    row = np.empty((N_SLOTS, n), real)
+    for start in range(0, n_rows, n):
+        size = min(n, n_rows - start)
+        shares(targets, raw_prediction, strides, start, size, gap, share, target, row)
+        for i in range(size):
+            row[A, i], row[B, i] = ZERO, log1p(row[REST, i])
+        for k in range(n_classes):
+            for i in range(size):
+                row[A, i] += class_weight[k] * target[k, i] * (row[B, i] - gap[k, i])
+        for i in range(size):
+            value[start + i] = (sample_weight[start + i] if sample_weight.size else ONE) * row[A, i]

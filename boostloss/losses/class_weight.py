@@ -1,0 +1,65 @@
+"""Weights of the classes: alpha, pos_weight and class_weight are three ways to write them."""
+
+import numbers
+
+import numpy as np
+
+from boostloss._validation import check_number
+
+
+def check_class_weight(alpha, pos_weight, class_weight):
+    """Check each of the three, and that at most one is given."""
+    given = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
+        values = " and ".join(f"{name} == {value!r}" for name, value in given.items())
+        raise ValueError(f"{values}, must not be given together: each of them is a weight of the classes.")
+    if alpha is not None:
+        check_number("alpha", alpha, low=0, high=1, low_open=True, high_open=True)
+    if pos_weight is not None:
+        check_number("pos_weight", pos_weight, low=0, low_open=True)
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight == {class_weight!r}, must be 'balanced', a dict or a sequence.")
+    elif isinstance(class_weight, numbers.Number) or not hasattr(class_weight, "__len__"):
+        if class_weight is not None:
+            raise TypeError(f"class_weight == {class_weight!r}, must be 'balanced', a dict or a sequence.")
+    else:
+        for k, weight in _items(class_weight):
+            check_number(f"class_weight[{k!r}]", weight, low=0, low_open=True)
+
+
+def class_weights(loss, n_classes):
+    """Weights of the classes of a loss as an array (n_classes,)."""
+    if isinstance(loss.class_weight, str):
+        raise ValueError(
+            f"class_weight == {loss.class_weight!r} depends on the training labels: "
+            "use loss.resolve(y_true, sample_weight), which returns a loss with numbers."
+        )
+    weights = np.ones(n_classes)
+    for name in ("alpha", "pos_weight"):
+        value = getattr(loss, name)
+        if value is not None and n_classes != 2:
+            raise ValueError(f"{name} == {value!r} with {n_classes} classes, must be used with two.")
+        if value is not None:
+            weights[:] = (1 - value, value) if name == "alpha" else (1, value)
+    if loss.class_weight is not None:
+        if not isinstance(loss.class_weight, dict) and len(loss.class_weight) != n_classes:
+            raise ValueError(f"class_weight has {len(loss.class_weight)} entries, must have {n_classes}.")
+        for k, weight in _items(loss.class_weight):
+            if isinstance(k, bool) or not isinstance(k, numbers.Integral) or not 0 <= k < n_classes:
+                raise ValueError(f"class_weight has key {k!r}, must have class indices in [0, {n_classes}).")
+            weights[k] = weight
+    return weights
+
+
+def balanced(totals):
+    """n / (K n_k) from the summed weight of every class; 1 for a class without rows, K counting the others."""
+    present = totals > 0
+    weights = np.ones(len(totals))
+    weights[present] = totals.sum() / (present.sum() * totals[present])
+    return weights.tolist()
+
+
+def _items(class_weight):
+    return class_weight.items() if isinstance(class_weight, dict) else enumerate(class_weight)

@@ -1,0 +1,36 @@
+"""The best constant of a classification loss: the margins whose posterior is the class frequencies."""
+
+import numpy as np
+from scipy.optimize import brentq
+
+from boostloss.losses.probability import probability_parts
+
+
+def best_margins(log_posterior, log_weights):
+    """Margins m_j, each class against all others, with log_posterior(m)_j = log_weights_j + t and sum p_j = 1.
+
+    `log_posterior` (1, K) -> (1, K) works column by column and increases: for a given t every margin is a root of its
+    own, and the probabilities grow with t, so t is a root as well.
+    """
+    log_weights = log_weights - log_weights.max()
+
+    def margins(t):
+        return _increasing_roots(lambda m: log_posterior(m[None, :])[0] - log_weights - t, len(log_weights))
+
+    def excess(t):
+        return probability_parts(margins(t))[2].sum() - 1
+
+    reach = 1.0
+    while excess(-reach) > 0 or excess(reach) < 0:
+        reach *= 2
+    return margins(brentq(excess, -reach, reach, xtol=1e-15, rtol=1e-15))
+
+
+def _increasing_roots(f, n):
+    """Roots of n increasing functions at once, by bisection to the last bit."""
+    low, high = np.full(n, -1e3), np.full(n, 1e3)
+    for _ in range(80):
+        middle = (low + high) / 2
+        above = f(middle) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
