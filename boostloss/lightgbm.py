@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from boostloss import _lightgbm_text
-from boostloss._engine import refuse, resolved_loss
+from boostloss._engine import labels_read_once, refuse, resolved_loss
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.objective import Objective
 
@@ -124,6 +124,8 @@ def train(
     label, weight = train_set.get_label(), train_set.get_weight()
     n_classes = int(_given(params, NUM_CLASS, 0))
     resolved = resolved_loss(loss, label, weight, n_classes if n_classes > 1 else None)
+    for name in NUM_CLASS:
+        params.pop(name, None)
     if getattr(resolved, "n_classes_", 2) > 2:
         params["num_class"] = resolved.n_classes_
     start = resolved.fit_intercept_only(label, weight)
@@ -132,7 +134,7 @@ def train(
         warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)
         own_start = True
     rate = float(_given(params, LEARNING_RATE, 0.1))
-    with _started([] if own_start else data_sets, start):
+    with _started([] if own_start else data_sets, start), labels_read_once():
         booster = lightgbm.train(
             {**params, "objective": Objective(resolved, learning_rate=rate)},
             train_set,
@@ -142,11 +144,21 @@ def train(
             feval=resolved.metric if feval is None else feval,
             init_model=init_model,
             keep_training_booster=True,
-            callbacks=callbacks,
+            callbacks=[*(callbacks or ()), _keep_objective],
         )
     _finish(booster, _link(resolved), None if own_start else start, keep_training_booster)
     booster.boostloss_ = resolved
     return booster
+
+
+def _keep_objective(env):
+    """Keep LightGBM from setting the objective, which is "none" already, once more: where no feature can be split, as in
+    a small or constant data set, that aborts the training.
+    """
+    env.model._Booster__set_objective_to_none = True
+
+
+_keep_objective.before_iteration = True
 
 
 def _constructed(params, train_set, valid_sets, init_model):

@@ -7,6 +7,7 @@ from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import sum_chunks
+from boostloss.losses.base import target_of
 
 
 def _margins(raw_prediction, n_rows):
@@ -82,6 +83,8 @@ class Objective:
 class MetricValue(float):
     """A number that also unpacks as (name, value, higher is better), which LightGBM's estimators want."""
 
+    name: str
+
     def __new__(cls, name, value):
         """Make one."""
         self = super().__new__(cls, value)
@@ -128,5 +131,6 @@ class Metric:
     def _mean(self, targets, raw):
         value = np.empty(len(raw), targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype)
         self.loss._metric_values(targets, raw, value)
-        total = sum_chunks(compiled(templates.chunk_sums, None, "simd", "sum"), (value,))
+        target = target_of(value.dtype, value.dtype)
+        total = sum_chunks(compiled(templates.chunk_sums, None, target, "sum"), (value,))
         return total / targets.total_weight

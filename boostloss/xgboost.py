@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from boostloss._engine import describe, refuse, resolved_loss, restore
+from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.objective import Objective
 
@@ -88,7 +88,7 @@ def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_m
     refuse(params, REFUSED, loss, "the loss decides it")
     label, weight = dtrain.get_label(), dtrain.get_weight()
     weight = weight if weight.size else None
-    resolved = resolved_loss(loss, label, weight, _number_of_classes(params))
+    resolved = resolved_loss(loss, label, weight, _number_of_classes(params.pop("num_class", None)))
     start = _base_score(resolved, label, weight)
     if xgb_model is None:
         params["base_score"] = start
@@ -96,15 +96,16 @@ def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_m
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
-    booster = xgboost.train(
-        {**params, **_link(resolved)},
-        dtrain,
-        num_boost_round,
-        obj=Objective(resolved, learning_rate=_learning_rate(params)),
-        custom_metric=resolved.metric if custom_metric is None else custom_metric,
-        xgb_model=xgb_model,
-        **arguments,
-    )
+    with labels_read_once():
+        booster = xgboost.train(
+            {**params, **_link(resolved)},
+            dtrain,
+            num_boost_round,
+            obj=Objective(resolved, learning_rate=_learning_rate(params)),
+            custom_metric=resolved.metric if custom_metric is None else custom_metric,
+            xgb_model=xgb_model,
+            **arguments,
+        )
     booster.set_attr(**{ATTRIBUTE: describe(resolved)})
     return booster
 
@@ -115,10 +116,9 @@ def _learning_rate(params):
     return float(next((rate for rate in given if rate is not None), default))
 
 
-def _number_of_classes(params):
+def _number_of_classes(given):
     """num_class of the params; 0 and 1 are what the engine means by "not multiclass"."""
-    given = int(params.get("num_class") or 0)
-    return given if given > 1 else None
+    return int(given) if given is not None and int(given) > 1 else None
 
 
 def predict_proba(booster, data, loss=None, **arguments):

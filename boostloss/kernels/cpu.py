@@ -4,33 +4,54 @@ import functools
 import hashlib
 import math
 import types
+from typing import Any
 
 import numpy as np
 
 from boostloss.kernels import scalar, softmax, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
-OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
-SUM_OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}  # a vectorised sum needs any order
-CALLEE_OPTIONS = {"forceinline": True}  # LLVM's own threshold leaves large formulas as calls: 20 times slower
-TARGETS = {"simd": scalar.SIMD, "double": scalar.DOUBLE}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}  # a vectorised sum needs any order
+CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True}  # LLVM's own threshold leaves large formulas as calls: 20 times slower
+# One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
+# signatures of one name at once, Numba's index may keep one with the machine code of the other
+TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": scalar.DOUBLE}
+
+
+NUMBERS = int, float, np.generic, type
 
 
 def check_formula(formula):
-    """Refuse what the digest below could not see or Numba could not cache."""
+    """Refuse what the digest below could not see, Numba could not cache, or would compute in float64."""
     name = f"{formula.__module__}.{formula.__qualname__}"
     nested = [c for c in formula.__code__.co_consts if isinstance(c, types.CodeType)]
     if formula.__closure__ or nested or formula.__defaults__ or formula.__kwdefaults__:
         raise ValueError(f"point == {name}, must have no closure, default argument, nested function or lambda.")
     for word in formula.__code__.co_names:
         value = formula.__globals__.get(word)
-        if isinstance(value, types.ModuleType) and value is not math:
+        value = getattr(value, "py_func", value)
+        if word in scalar.SIMD or value is math or isinstance(value, (*NUMBERS, types.BuiltinFunctionType)):
+            continue
+        if isinstance(value, types.FunctionType):
+            check_formula(value)
+        elif isinstance(value, types.ModuleType):
             raise ValueError(f"point == {name} uses module {word!r}, must use the words of boostloss.formula or math.")
+        elif value is not None:
+            raise ValueError(f"point == {name} uses {word!r}, which must be a number or a function.")
+        elif isinstance(getattr(math, word, None), float):
+            raise ValueError(f"point == {name} uses math.{word}, must have it as a number: {getattr(math, word)!r}.")
+
+
+def _typed(constant, real):
+    if isinstance(constant, tuple):
+        return tuple(_typed(c, real) for c in constant)
+    return real(constant) if type(constant) is float else constant
 
 
 def _with_constants(code, real):
     """`code` with its float literals in the kernel's type: one float64 constant makes a whole loop float64."""
-    return code.replace(co_consts=tuple(real(c) if type(c) is float else c for c in code.co_consts))
+    return code.replace(co_consts=_typed(code.co_consts, real))
 
 
 def rebind(function, words):
@@ -51,7 +72,7 @@ def digest(function):
         value = getattr(value, "py_func", value)
         if isinstance(value, types.FunctionType):
             parts.append(digest(value))
-        elif isinstance(value, (int, float, np.generic, type)):
+        elif isinstance(value, (*NUMBERS, types.BuiltinFunctionType)):
             parts.append(repr(value))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 

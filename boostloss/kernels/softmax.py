@@ -1,4 +1,3 @@
-# ruff: noqa: F821 - `point`, `picked`, `real` and `wide` are names that binding provides
 """The loops of K classes: softmax of (n, K) raw predictions, in blocks of rows.
 
 The probability of the true class is sigmoid(m) with m = z_y - logsumexp(the other z), and the other classes share the
@@ -10,13 +9,20 @@ Raw predictions and results are flat: class k of row i is at i * strides[0] + k 
 serves both memory orders (LLVM makes a second, vectorised version for the stride 1).
 """
 
+from typing import Any
+
 import numpy as np
 
 from boostloss.kernels.scalar import exp, log, log1p, log1p_unit
+from boostloss.kernels.templates import point, real, wide
 
 ZERO, ONE = np.float32(0), np.float32(1)
-LOWEST_LOG = np.float32(-3e38)  # stands for log 0 in a power: 0 times -inf would be NaN
+LOWEST_LOG = np.float32(-3e38)  # stands for log 0 where it is a factor: 0 times -inf would be NaN
 OWN, TOP, REST, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, C, N_SLOTS = range(13)
+
+
+def picked(a: Any, b: Any, c: Any) -> Any:
+    """As many of the three as the formula has hyper-parameters: binding replaces it by one of the following."""
 
 
 def picked_0(a, b, c):
@@ -141,6 +147,7 @@ def softmax_derivatives(
         separate(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
+            log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
             _, first, second = point(log_p, log_q, p, q, *picked(row[A, i], row[B, i], row[C, i]))
             row[FIRST, i], row[SECOND, i], row[P, i], row[Q, i] = first, second, p, q
             row[REST, i] = ONE / row[REST, i]

@@ -1,4 +1,3 @@
-# ruff: noqa: F821 - `point`, `formula`, `real` and `wide` are names that binding provides
 """The loops: nothing but loops, around a scalar formula that binding puts behind the name `point`.
 
 Every array argument has one entry or row per sample; an empty `sample_weight` stands for no weights (LLVM moves the
@@ -7,13 +6,25 @@ What keeps the loops vectorised: ternaries instead of branches, numbers (never a
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from boostloss.kernels.scalar import exp, log1p_unit
 
+real: Any = float  # a target's type of a row's numbers, and the one for log q: binding replaces both
+wide: Any = float
+
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)  # exact in float32: harmless in a float64 row too
 CHUNK = 16384  # rows of one partial sum: fixed, so that a sum does not depend on the number of threads
+
+
+def formula(*arguments: Any) -> Any:
+    """The scalar definition of a loss: binding replaces it."""
+
+
+def point(*arguments: Any) -> Any:
+    """What the loops call, one of the functions named so below: binding replaces it."""
 
 
 def probability(m):

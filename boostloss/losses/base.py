@@ -39,9 +39,11 @@ class Targets:
         return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(self.n_rows)
 
 
-def target_of(dtype):
-    """The compile target of a result type: the fast float32 one, or the accurate float64 one."""
-    return "simd" if dtype == np.float32 else "double"
+def target_of(dtype, raw_dtype):
+    """The compile target of a result type and that of raw predictions: fast float32, or accurate float64."""
+    if dtype != np.float32:
+        return "double"
+    return "simd" if raw_dtype == np.float32 else "mixed"
 
 
 def formula_parameters(point, n_arguments):

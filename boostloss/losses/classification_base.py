@@ -22,6 +22,7 @@ from boostloss.losses.constant import best_margins
 from boostloss.losses.probability import normalised, probability_parts, true_class_margins
 
 LEAST_CURVATURE = 1e-16  # p q underflows in float32 from abs(z) = 88; XGBoost's own logistic loss has this floor too
+SATURATED = 100.0  # a margin
 UNFLOORED = float("nan")  # every comparison with it is false
 
 
@@ -167,14 +168,14 @@ class ClassificationLoss(Loss):
         if targets.n_outputs == 1:
             template = getattr(templates, f"{'soft_' if targets.soft else ''}binary_{result}")
             scalars = *(tuple(map(real, row)) for row in params), tuple(map(real, class_weight)), *floors
-            kernel = compiled(template, self.point, target_of(real))
+            kernel = compiled(template, self.point, target_of(real, raw.dtype))
             return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
         if targets.soft:
-            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real))
+            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real, raw.dtype))
             labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.y_true.T.ravel()
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
         table = np.array(params, real).reshape(n_classes, -1)
-        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real))
+        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real, raw.dtype))
         return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
     # ----------------------------------------------------------------------------------------------- start, posterior
@@ -182,13 +183,13 @@ class ClassificationLoss(Loss):
     def _log_slope(self, log_p, log_q, p, q):
         """log(-df/d log p) of column k as the true class, without class weights, elementwise in float64, (n, K).
 
-        This one evaluates `point`; a loss whose slope underflows where its posterior does not has a closed form.
+        This one evaluates `point`, beyond a margin of SATURATED at that margin, for q f' underflows further out; a loss
+        whose slope goes on changing there has a closed form.
         """
         slopes = np.empty_like(log_p)
-        params = self._class_parameters(log_p.shape[1])
         kernel = compiled(templates.binary_derivatives, self.point, "double")
-        for k, row in enumerate(params):
-            margin = np.ascontiguousarray(log_p[:, k] - log_q[:, k])
+        for k, row in enumerate(self._class_parameters(log_p.shape[1])):
+            margin = np.clip(log_p[:, k] - log_q[:, k], -SATURATED, SATURATED)
             first, scalars = np.empty_like(margin), (row, row, (1.0, 1.0), 0.0, 0.0)
             run_rows(kernel, (np.ones_like(margin), margin, np.empty(0)), scalars, (first, np.empty_like(margin)))
             if not (first < 0).all():
@@ -197,7 +198,7 @@ class ClassificationLoss(Loss):
                     f"{self!r} has no posterior at a margin of {where:g}, where its slope is 0: "
                     "use scikit-learn's CalibratedClassifierCV on held-out data."
                 )
-            slopes[:, k] = np.log(-first) - log_q[:, k]
+            slopes[:, k] = np.log(-first) - probability_parts(margin)[1]
         return slopes
 
     def _log_posterior(self, margins):

@@ -51,7 +51,7 @@ class RegressionLoss(Loss):
     def residual_scale(self, y_true, raw_prediction, sample_weight):
         """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal."""
         dtype = np.result_type(y_true, np.float32)
-        kernel = compiled(templates.root_residual_sums, None, target_of(dtype), "sum")
+        kernel = compiled(templates.root_residual_sums, None, target_of(dtype, raw_prediction.dtype), "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
         return max((total / _total(sample_weight, len(y_true))) ** 2, LEAST_SCALE)
 
@@ -60,14 +60,14 @@ class RegressionLoss(Loss):
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
         exact = (curvature or self.curvature) == "exact"
         floor = UNFLOORED if curvature == "exact" else FLOOR_OF_EXACT
-        kernel = compiled(templates.elementwise_derivatives, self.point, target_of(real))
+        kernel = compiled(templates.elementwise_derivatives, self.point, target_of(real, raw.dtype))
         scalars = (tuple(map(real, params)), exact, real(floor))
         run_rows(kernel, (targets.y_true, raw, weight), scalars, (gradient, hessian))
 
     def _values(self, targets, raw, value):
         real = value.dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
-        kernel = compiled(templates.elementwise_value, self.point, target_of(real))
+        kernel = compiled(templates.elementwise_value, self.point, target_of(real, raw.dtype))
         run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(real, params)),), (value,))
 
     # ------------------------------------------------------------------------------------------------ what engines get
@@ -89,11 +89,11 @@ class RegressionLoss(Loss):
         The step factor divides the gradient alone: summed curvature stays a count.
         """
         self._derivatives(targets, raw, None, gradient, hessian)
-        total = sum_chunks(compiled(templates.chunk_sums, None, "simd", "sum"), (hessian,))
+        real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
+        total = sum_chunks(compiled(templates.chunk_sums, None, target, "sum"), (hessian,))
         mean = total / targets.total_weight
         factors = 1 / (self._step(learning_rate) * mean), 1 / mean
-        real = gradient.dtype.type
-        run_rows(compiled(templates.rescale, None, "simd"), (gradient, hessian), tuple(map(real, factors)), ())
+        run_rows(compiled(templates.rescale, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
     # ----------------------------------------------------------------------------------------------- start, prediction
 
@@ -124,10 +124,12 @@ class RegressionLoss(Loss):
             return float(gradient.sum())
 
         reach = high - low
-        while slope(low) > 0:  # a smoothed loss may have its minimum outside the data
-            low -= reach
-        while slope(high) < 0:
-            high += reach
+        while slope(low) > 0 and reach < np.inf:  # a smoothed loss may have its minimum outside the data
+            low, reach = low - reach, 2 * reach
+        while slope(high) < 0 and reach < np.inf:
+            high, reach = high + reach, 2 * reach
+        if reach == np.inf:
+            raise ValueError(f"{self!r} has no best constant: its summed gradient does not rise through zero.")
         return float(brentq(slope, low, high, xtol=1e-14 * max(abs(low), abs(high)), rtol=1e-14))
 
     def predict(self, raw_prediction):
