@@ -105,7 +105,10 @@ def refuse(params, names, loss, advice, where="params[{!r}]"):
 
 def describe(loss):
     """JSON text of a resolved loss: name, parameters, schema number."""
-    params = {name: _plain(value) for name, value in loss.get_params(deep=False).items()}
+    params = loss.get_params(deep=False)
+    if isinstance(params.get("class_weight"), dict):  # its keys are integers, which JSON has not
+        params["class_weight"] = [params["class_weight"].get(k, 1.0) for k in range(loss.n_classes_)]
+    params = {name: _plain(value) for name, value in params.items()}
     state = {"loss": type(loss).__name__, "params": params, "schema": SCHEMA}
     if hasattr(loss, "n_classes_"):
         state["n_classes"] = loss.n_classes_
@@ -114,8 +117,6 @@ def describe(loss):
 
 def _plain(value):
     """`value` in terms of JSON."""
-    if isinstance(value, dict):
-        return [_plain(value[k]) for k in sorted(value)] if set(value) == set(range(len(value))) else None
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value

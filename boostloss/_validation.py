@@ -55,9 +55,10 @@ def check_real_array(name, values):
             raise TypeError(f"{name}.dtype == object, must hold real numbers.") from error
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
-    if array.dtype not in (np.float32, np.float64):
+    native = array.dtype.newbyteorder("=")
+    if native not in (np.float32, np.float64):
         raise TypeError(f"{name}.dtype == {array.dtype}, must be float32 or float64.")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array.astype(native, copy=False)
 
 
 def check_raw_prediction(values):

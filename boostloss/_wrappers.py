@@ -2,6 +2,8 @@
 
 import inspect
 
+from scipy import sparse
+
 from boostloss import lightgbm as lightgbm_api
 from boostloss import xgboost as xgboost_api
 from boostloss._engine import describe, refuse
@@ -98,15 +100,22 @@ class LightGBM:
         if start is not None:
             fit_params["init_score"] = lightgbm_api._init_score(start, len(y))
             fit_params["eval_init_score"] = [lightgbm_api._init_score(start, len(labels)) for _, labels in eval_sets]
+        fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._keep_objective]
         fit_params.update(_eval_arguments(estimator, eval_sets))
-        estimator.fit(X, y, sample_weight=sample_weight, **fit_params)
+        estimator.fit(_as_matrix(X), y, sample_weight=sample_weight, **fit_params)
         lightgbm_api._finish(estimator.booster_, lightgbm_api._link(loss), start, keep_training_booster=False)
         estimator.booster_.boostloss_ = loss
 
     @staticmethod
     def margins(estimator, X):
         """Raw predictions, of the best iteration where training stopped early."""
-        return estimator.predict(X, raw_score=True)
+        return estimator.predict(_as_matrix(X), raw_score=True)
+
+
+def _as_matrix(X):
+    """SciPy's sparse arrays as its older sparse matrices, the only ones LightGBM knows."""
+    is_array = sparse.issparse(X) and not isinstance(X, sparse.spmatrix)
+    return {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix}[X.format](X) if is_array else X
 
 
 def _named(metrics):

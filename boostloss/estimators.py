@@ -64,8 +64,8 @@ class _LossEstimator(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If a parameter contradicts the loss, or the data are outside its domain.
         """
-        estimator = default_estimator(self._kind) if self.estimator is None else clone(self.estimator)
-        engine = engine_of(estimator, self._kind)
+        estimator = default_estimator(self._kind) if self.estimator is None else self.estimator
+        engine, estimator = engine_of(estimator, self._kind), clone(estimator)
         loss = self._checked_loss()
         engine.check(estimator, loss, fit_params)
         features = self._checked_features(X, reset=True)
@@ -279,7 +279,8 @@ class LossRegressor(RegressorMixin, _LossEstimator):
 def _checked_labels(y: ArrayLike) -> NDArray[Any]:
     """Class labels as an array (n,) without missing values, which an encoder would take for a class."""
     labels = column_or_1d(y, warn=True)
-    if labels.dtype.kind in "fO":
-        missing = labels != labels
-        fail_at("y", labels, np.asarray(missing, bool), "a label")
+    if labels.dtype.kind == "f":
+        fail_at("y", labels, ~np.isfinite(labels), "finite")
+    elif labels.dtype == object:
+        fail_at("y", labels, np.array([label is None or label != label for label in labels], bool), "a label")
     return labels

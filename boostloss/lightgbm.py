@@ -152,8 +152,9 @@ def train(
 
 
 def _keep_objective(env):
-    """Keep LightGBM from setting the objective, which is "none" already, once more: where no feature can be split, as in
-    a small or constant data set, that aborts the training.
+    """Keep LightGBM from setting the objective once more, which is "none" already.
+
+    Where no feature can be split, as in a small or a constant data set, that aborts the training.
     """
     env.model._Booster__set_objective_to_none = True
 
@@ -182,7 +183,8 @@ def _finish(booster, link, start, keep_training_booster):
         for tree, value in enumerate(np.atleast_1d(start) if start is not None else ()):
             for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][tree]["num_leaves"]):
                 booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + value)
-        booster.reset_parameter({"objective": link.split()[0]})
+        name, *settings = link.split()
+        booster.reset_parameter({"objective": name, **dict(setting.split(":") for setting in settings)})
         return
     text = _lightgbm_text.with_link(booster.model_to_string(), link)
     if start is not None:

@@ -54,12 +54,12 @@ class Objective:
         """
         if is_data_set(y_pred):
             return self._of_data_set(y_true, y_pred)
-        y_true = np.asarray(y_true)
-        if y_true.ndim == 0:
+        labels = check_real_array("y_true", y_true)
+        if labels.ndim == 0:
             raise TypeError(f"y_true == {y_true!r}, must be an array with one label per row.")
-        raw = _margins(y_pred, len(y_true))
+        raw = _margins(y_pred, len(labels))
         _check_finite(raw)
-        targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
+        targets = self.loss._targets(labels, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
         gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
         self._evaluate(targets, raw, gradient, hessian)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
@@ -97,6 +97,9 @@ class MetricValue(float):
     def __iter__(self):
         return iter((self.name, float(self), False))
 
+    def __getitem__(self, index):
+        return (self.name, float(self), False)[index]
+
 
 class Metric:
     """The weighted mean of a loss over a data set; lower is better.
@@ -124,6 +127,7 @@ class Metric:
             value = self._mean(targets, raw)
             xgboost = type(y_pred).__module__.partition(".")[0] == "xgboost"
             return (self.__name__, value) if xgboost else (self.__name__, value, False)
+        self.loss._validate()
         raw = _margins(y_pred, len(y_true))
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
         return MetricValue(self.__name__, self._mean(targets, raw))

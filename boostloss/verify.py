@@ -1,10 +1,9 @@
 """Is a loss right? Its kernels against differences of themselves, and against its formula in 50-digit arithmetic."""
 
 import copy
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from boostloss.kernels.scalar import mpmath_words
 from boostloss.losses.base import Loss
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.probability import probability_parts
 from boostloss.losses.regression_base import RegressionLoss
 
 __all__ = ["Report", "Row", "assert_correct", "check"]
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 DTYPES = (np.float32, np.float64)
 QUANTITIES = ("value", "gradient", "hessian")
 
-CORE = 20.0  # up to this margin the bound in ulp is constant; beyond it grows with the margin, as exp(-|z|) loses digits
+CORE = 20.0  # the bound in ulp is constant up to this margin, and grows with the margin beyond
 SOFT_LABELS = (0.125, 0.5, 0.75)
 DIFFERENCE_TOLERANCE = 1e-7  # of fourth-order central differences of the float64 kernel
 ROOT_TOLERANCE = 1e-9  # of sums and mixtures of gradients that must vanish
@@ -115,8 +115,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     ulp : float, default=8.0
         Tolerance of value, gradient and second derivative against 50 digits, in units in the last place of the
         dtype (near 0: of its smallest subnormal). A formula of your own in plain float32 arithmetic may need more.
-        It grows in proportion to abs(z) beyond 20, and in float64 with the largest hyper-parameter named gamma beyond
-        8 / 2.4, because a power multiplies the relative error of its base.
+        It grows in proportion to abs(z) beyond 20, and in float64 with a hyper-parameter named gamma from 2 on (half
+        as much again at 5, in proportion beyond), because a power multiplies the relative error of its base.
 
     Returns
     -------
@@ -124,16 +124,19 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
 
     Notes
     -----
-    The truth is the value's formula in 100 to 440 digits, at exactly the numbers the kernel got (hyper-parameters
-    rounded to the dtype), and its differences with steps of 1e-20 relative to the argument: a mistake in the
-    derivatives of `point` shows up. This needs mpmath. Without it, and besides, gradient and second derivative are
-    compared with fourth-order central differences of the float64 kernel, with the best of several steps.
+    The truth is the value's formula in 120 to 460 digits, at the very numbers the kernel got, and its differences with
+    steps of 1e-20: a mistake in the derivatives of `point` shows up. This needs mpmath. Without it, and besides,
+    gradient and second derivative are compared with fourth-order central differences of the float64 kernel, with the
+    best of several steps. Points and hyper-parameters are float32 numbers, so that both dtypes have one truth: a
+    gamma of 2.7 is checked as 2.70000005, which alone would move q ** gamma by several ulp of float32 at z = 20.
+    Classification losses are checked for two classes; the formula is the same for more.
 
     An error counts relative to the result, except where a quantity passes through zero, which no sum of rounded terms
     can follow. There it counts relative to the largest term: a second derivative of a classification loss to
     ``second`` and ``p * first``; a soft label's result to either label's share; a gradient g(r) or second derivative
     h(r) of a regression loss to r g'(r) or r h'(r), which is what rounding r alone does; a gradient of a loss with a
-    hyper-parameter `quantile` to that (r <= 0) or one minus that (r > 0).
+    hyper-parameter `quantile` to that (r <= 0) or one minus that (r > 0). Where p is subnormal, a second derivative,
+    which is p times a factor that may be large, counts in the spacing of p times that factor.
 
     A point is not judged where the quantity jumps (the differences to the left and to the right disagree), or where
     differences in float64 do not resolve it.
@@ -185,7 +188,7 @@ class _Batch:
     y_true: Floats
     x: Floats  # the raw prediction: a margin, or a residual because y_true is 0
 
-    def place(self, i: int, symbol: str) -> str:
+    def place(self, i: Any, symbol: str) -> str:
         label = f"y = {self.y_true[i]:g}, " if symbol == "z" else ""
         return f"{label}{symbol} = {self.x[i]:.9g}"
 
@@ -203,7 +206,7 @@ class _Problem:
     """The points at which a loss is checked, and the loss with everything that depends on a batch frozen."""
 
     symbol = ""
-    ranges: dict[str, Callable[[Floats], Array]]
+    ranges: ClassVar[dict[str, Callable[[Floats], Array]]]
 
     def __init__(self, loss: Any, batches: list[_Batch]) -> None:
         self.loss = loss
@@ -221,6 +224,10 @@ class _Problem:
     def _evaluate(loss: Any, batch: _Batch, dtype: Any, shift: Any = 0.0) -> tuple[Array, ...]:
         y_true, raw = batch.y_true.astype(dtype), (batch.x + shift).astype(dtype)
         return loss.loss(y_true, raw), *loss.gradient_hessian(y_true, raw, curvature="exact")
+
+    def difference(self, batch: _Batch, k: int) -> tuple[Floats, Floats]:
+        """The derivative of the float64 kernel's k-th result by differences, and its uncertainty."""
+        return _difference(lambda shift: self.kernel(batch, np.float64, shift)[k], batch.x, self.steps(batch.x))
 
     def growth(self, x: Floats) -> Floats:
         """By how much the tolerance is wider at `x`."""
@@ -243,7 +250,7 @@ class _Margins(_Problem):
     """Two classes: every margin with both labels, then with soft ones."""
 
     symbol = "z"
-    ranges = {"|z| <= 20": lambda z: abs(z) <= CORE, "|z| > 20, x 20/|z|": lambda z: abs(z) > CORE}
+    ranges: ClassVar = {"|z| <= 20": lambda z: abs(z) <= CORE, "|z| > 20, x 20/|z|": lambda z: abs(z) > CORE}
 
     def __init__(self, loss: ClassificationLoss) -> None:
         core = [1e-8, 1e-6, 1e-4, 1e-3, 1e-2, *np.linspace(0.05, 2, 14), *np.linspace(2.3, CORE, 26)]
@@ -288,10 +295,10 @@ class _Margins(_Problem):
         return {dtype: [self._mixture(batch, dtype, positive, negative) for batch in self.batches] for dtype in DTYPES}
 
     def _mixture(self, batch: _Batch, dtype: Any, positive: tuple[Array, ...], negative: tuple[Array, ...]) -> _Truth:
-        quantities = tuple(self._mixed(batch, dtype, np.add, *pair) for pair in zip(positive[:3], negative[:3], strict=True))
-        jumps = tuple(self._mixed(batch, dtype, np.add, *pair) > 0 for pair in zip(positive[3:], negative[3:], strict=True))
+        mixed = [self._mixed(batch, dtype, np.add, *pair) for pair in zip(positive, negative, strict=True)]
         parts = ([column.astype(float) for column in label[:3]] for label in (positive, negative))
-        return _Truth(quantities, self._terms(batch, dtype, *parts), jumps)
+        terms = zip(mixed, self._terms(batch, dtype, *parts), strict=False)  # the terms end before the jumps
+        return _Truth(tuple(mixed[:3]), tuple(_largest(*pair) for pair in terms), tuple(jump > 0 for jump in mixed[3:]))
 
     def _mixed(self, batch: _Batch, dtype: Any, combine: Any, positive: Array, negative: Array) -> Array:
         """Combine the shares of both labels, which are what the loss makes of `y_true`."""
@@ -303,8 +310,10 @@ class _Margins(_Problem):
         """The largest terms, from value, gradient and second derivative for label 1 and for label 0 at every margin."""
         labels = []
         for (value, gradient, hessian), sign in ((positive, 1), (negative, -1)):
-            pull = sign * gradient / (1 + np.exp(-sign * self.margins))  # p * first
-            labels.append((abs(value), abs(gradient), _largest(hessian + pull, pull)))
+            p = probability_parts(sign * self.margins)[2]
+            pull = sign * p * gradient  # p * first
+            coarse = hessian / p * float(np.finfo(dtype).tiny)  # larger than `hessian` where p is subnormal
+            labels.append((abs(value), abs(gradient), _largest(hessian + pull, pull, coarse)))
         return tuple(self._mixed(batch, dtype, np.maximum, *pair) for pair in zip(*labels, strict=True))
 
 
@@ -312,7 +321,7 @@ class _Residuals(_Problem):
     """Residuals over many orders of magnitude, and around every parameter of the loss, which may be a scale."""
 
     symbol = "r"
-    ranges = {"|r| <= 1e30": lambda r: abs(r) <= np.inf}
+    ranges: ClassVar = {"|r| <= 1e30": np.isfinite}
 
     def __init__(self, loss: RegressionLoss) -> None:
         typical = np.linspace(-3, 3, 61)
@@ -330,12 +339,14 @@ class _Residuals(_Problem):
     def kernel_terms(self) -> list[tuple[Floats, ...]]:
         (batch,) = self.batches
         quantities = self.kernel(batch, np.float64)
-        third, _ = _difference(lambda shift: self.kernel(batch, np.float64, shift)[2], batch.x, self.steps(batch.x))
-        value, gradient, hessian = self._terms(*quantities, third)
+        third, _ = self.difference(batch, 2)
+        value, gradient, hessian = self._terms((*quantities, third))
         # a second derivative far below the majoriser psi(r) / r is beyond the digits of differences
         return [(value, gradient, _largest(hessian, np.divide(quantities[1], batch.x)))]
 
-    def _terms(self, value: Floats, gradient: Floats, hessian: Floats, third: Floats) -> tuple[Floats, ...]:
+    def _terms(self, quantities: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        """The largest terms, from value and three derivatives."""
+        value, gradient, hessian, third = quantities
         r = self.batches[0].x
         quantile = getattr(self.loss, "quantile", None)
         slope = 0.0 if quantile is None else np.where(r > 0, 1 - quantile, quantile)
@@ -347,9 +358,9 @@ class _Residuals(_Problem):
         step = min(self.scales)
         rows = [_exact_derivatives(ctx, kernel, r, abs(r) or step, 0.0, scalars) for r in self.batches[0].x]
         columns = _columns(rows)
-        terms = self._terms(*(column.astype(float) for column in columns[:4]))
+        terms = self._terms(tuple(column.astype(float) for column in columns[:4]))
         truth = _Truth(columns[:3], terms, tuple(column.astype(bool) for column in columns[4:]))
-        return dict.fromkeys(DTYPES, [truth])
+        return {dtype: [truth] for dtype in DTYPES}
 
 
 def _largest(*terms: Any) -> Floats:
@@ -397,9 +408,9 @@ def _exact_derivatives(ctx: Any, kernel: Any, x: float, unit: float, y: float, s
     """Value, three derivatives, and whether value, first and second derivative jump, at `x`.
 
     Central differences with steps of 1e-20 units are right to 1e-40. The digits pay for the two divisions by the step
-    and for what cancels: exp(-|x|) beside 1 for a margin, (scale / r)^2 for a residual.
+    and for what cancels, which may underflow in float64: exp(-|x|) beside 1 for a margin, any tail for a residual.
     """
-    ctx.dps = 120 + int(0.45 * min(abs(x), 760)) if y else 220
+    ctx.dps = 120 + int(0.45 * min(abs(x), 760)) if y else 440
     h = ctx.mpf(unit) * ctx.mpf(10) ** -20
     points = np.array([ctx.mpf(x) + k * h for k in range(-2, 3)], dtype=object)
     f = np.empty(5, dtype=object)
@@ -410,8 +421,10 @@ def _exact_derivatives(ctx: Any, kernel: Any, x: float, unit: float, y: float, s
         first, second = (f[3] - f[1]) / (2 * h), (f[3] - 2 * f[2] + f[1]) / h**2
         third = (f[4] - 2 * f[3] + 2 * f[1] - f[0]) / (2 * h**3)
         noise = abs(f[2]) * ctx.mpf(10) ** (60 - ctx.dps)
-        jump = abs(left - right) > max(abs(left), abs(right)) * 1e-30 + noise / unit
+        jump = abs(left - right) > max(abs(left), abs(right)) * 1e-30 + abs(h * second) * 1e-10 + noise / unit
         jump_2 = abs(left_2 - right_2) > max(abs(left_2), abs(right_2)) * 1e-15 + noise / unit**2
+        if abs(second) < noise / unit**2:  # below the digits of the value, hence of both dtypes
+            second = ctx.zero
         return f[2], first, second, third, False, bool(jump), bool(jump or jump_2)
     except (ZeroDivisionError, ValueError, TypeError):  # TypeError: comparing complex numbers
         return ctx.nan, ctx.nan, ctx.nan, ctx.nan, True, True, True
@@ -438,8 +451,11 @@ def _distance(computed: float, truth: Any) -> Any:
 
 def _tolerance_factor(loss: Loss, dtype: Any) -> float:
     """In float64 a power is that of a rounded base: its error grows with the exponent."""
-    gammas = [float(v) for name, v in loss.get_params().items() if re.match("gamma", name) and v is not None]
-    return max([1.0, *(0.3 * gamma for gamma in gammas)]) if dtype == np.float64 else 1.0
+    if dtype == np.float32:
+        return 1.0
+    values = [value for name, value in loss.get_params().items() if name.startswith("gamma") and value is not None]
+    gamma = max([0.0, *(float(np.max(value)) for value in values)])
+    return max(1.0, (4 + gamma) / 6, 0.3 * gamma)
 
 
 def _ulp_rows(problem: _Problem, truths: dict[Any, list[_Truth]], ulp: float) -> Iterator[Row]:
@@ -452,7 +468,8 @@ def _ulp_rows(problem: _Problem, truths: dict[Any, list[_Truth]], ulp: float) ->
                 for computed, t in zip(kernels, truth, strict=True)
             ]
             for name, inside in problem.ranges.items():
-                yield _worst_row(problem, (quantity, "50 digits", dtype.__name__, name), errors, inside, "ulp", tolerance)
+                titles = quantity, "50 digits", dtype.__name__, name
+                yield _worst_row(problem, titles, errors, inside, "ulp", tolerance)
 
 
 def _worst_row(
@@ -500,10 +517,7 @@ def _difference_rows(problem: _Problem, ulp: float) -> Iterator[Row]:
     kernels = {dtype: [problem.kernel(batch, dtype) for batch in problem.batches] for dtype in DTYPES}
     terms = problem.kernel_terms()
     for k, quantity in ((1, "gradient"), (2, "hessian")):
-        differences = [
-            _difference(lambda shift, b=batch, k=k: problem.kernel(b, np.float64, shift)[k - 1], batch.x, problem.steps(batch.x))
-            for batch in problem.batches
-        ]
+        differences = [problem.difference(batch, k - 1) for batch in problem.batches]
         for dtype in DTYPES:
             errors = [
                 _difference_errors(computed[k], *difference, term[k])
@@ -561,7 +575,9 @@ def _curvature_rows(problem: _Problem) -> Iterator[Row]:
 def _start_row(loss: Loss) -> Row:
     """The weighted gradients of some labels sum to zero at the best constant, or change sign there."""
     random = np.random.default_rng(0)
-    y_true = random.lognormal(size=101) if isinstance(loss, RegressionLoss) else (random.random(101) < 0.2).astype(float)
+    y_true = random.lognormal(size=101)
+    if isinstance(loss, ClassificationLoss):
+        y_true = (y_true > 2).astype(float)
     weight = random.uniform(0.5, 2, 101)
 
     def gradients(z: float) -> Floats:
@@ -570,33 +586,33 @@ def _start_row(loss: Loss) -> Row:
     titles = "start", "sum of gradients", "float64", "101 labels"
     try:
         start = loss.fit_intercept_only(y_true, weight)
-    except (ValueError, RuntimeError) as error:
-        return Row(*titles, np.nan, "", ROOT_TOLERANCE, str(error))
+    except (ValueError, RuntimeError) as failure:
+        return Row(*titles, np.nan, "", ROOT_TOLERANCE, str(failure))
     at_start = gradients(start)
-    error = abs(at_start.sum()) / abs(at_start).sum()
+    error = float(abs(at_start.sum()) / abs(at_start).sum())
     near = ROOT_TOLERANCE * max(1.0, abs(start))
     if gradients(start - near).sum() <= 0 <= gradients(start + near).sum():
         error = min(error, ROOT_TOLERANCE)  # gradients that jump have no zero
-    return Row(*titles, float(error), "", ROOT_TOLERANCE, f"{start:.6g}")
+    return Row(*titles, error, "", ROOT_TOLERANCE, f"{start:.6g}")
 
 
 def _posterior_rows(problem: _Problem, loss: Any) -> Iterator[Row]:
-    """The posterior of class 1 does not fall, and is the mixture of labels for which its margin is the best constant."""
+    """The posterior does not fall with the margin, and is the mixture of labels that the margin is best for."""
     if not isinstance(problem, _Margins):
         return
     hard = problem.batches[0]
     loss = loss.resolve(hard.y_true)
     try:
         eta = loss.predict_proba(problem.margins)
-    except ValueError as error:
-        if "no posterior" not in str(error):
+    except ValueError as failure:
+        if "no posterior" not in str(failure):
             raise
         return
     falls = np.flatnonzero(np.diff(eta[:, 1]) < -1e-15)
     yield _count_row(("posterior rises", "", "float64", "all"), [f"z = {problem.margins[i]:.9g}" for i in falls])
     positive, negative = np.split(loss.gradient_hessian(hard.y_true, hard.x)[0], 2)
     terms = eta[:, 1] * positive, eta[:, 0] * negative
-    inside = (abs(problem.margins) <= CORE) & (_largest(*terms) > 0)
+    inside = (abs(problem.margins) <= CORE) & (eta.min(axis=1) > 0)  # smoothed labels end at 0 and 1
     error = np.where(inside, abs(terms[0] + terms[1]) / _largest(*terms), 0)
     i = int(np.argmax(error))
     titles = "posterior inverts", "gradients", "float64", "|z| <= 20"

@@ -1,11 +1,12 @@
 """XGBoost: training with a loss that has its right start, link, metric and saved model."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 
 from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore
-from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
 
 ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
@@ -13,7 +14,7 @@ ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
 REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quantile_alpha", "tweedie_variance_power")
 
 
-def _link(loss):
+def _link(loss: Any) -> dict[str, Any]:
     """The named objective whose link and file format belong to a resolved loss."""
     if not isinstance(loss, ClassificationLoss):
         return {"objective": "reg:squarederror"}
@@ -22,7 +23,7 @@ def _link(loss):
     return {"objective": "multi:softprob", "num_class": loss.n_classes_}
 
 
-def _base_score(loss, y_true, sample_weight):
+def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[float]:
     """The loss's start in the space XGBoost wants: probability for two classes, else margins."""
     start = loss.fit_intercept_only(y_true, sample_weight)
     if np.ndim(start):
@@ -30,7 +31,7 @@ def _base_score(loss, y_true, sample_weight):
     return float(1 / (1 + np.exp(-start))) if isinstance(loss, ClassificationLoss) else start
 
 
-def params(loss, y_true, sample_weight=None, *, n_classes=None):
+def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int | None = None) -> dict[str, Any]:
     """Parameters that ``xgboost.train(..., obj=loss)`` needs for the right start, link and saved model.
 
     Parameters
@@ -51,7 +52,16 @@ def params(loss, y_true, sample_weight=None, *, n_classes=None):
     return {**_link(resolved), "base_score": _base_score(resolved, y_true, sample_weight)}
 
 
-def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_model=None, **arguments):
+def train(
+    params: dict[str, Any],
+    dtrain: Any,
+    num_boost_round: int = 10,
+    *,
+    loss: Loss,
+    custom_metric: Any = None,
+    xgb_model: Any = None,
+    **arguments: Any,
+) -> Any:
     """Train with a loss: ``xgboost.train`` with the loss's start, link, metric and saved model.
 
     Parameters
@@ -110,18 +120,18 @@ def train(params, dtrain, num_boost_round=10, *, loss, custom_metric=None, xgb_m
     return booster
 
 
-def _learning_rate(params):
+def _learning_rate(params: dict[str, Any]) -> float:
     given = (params.get(name) for name in ("learning_rate", "eta"))
     default = 0.5 if params.get("booster") == "gblinear" else 0.3
     return float(next((rate for rate in given if rate is not None), default))
 
 
-def _number_of_classes(given):
+def _number_of_classes(given: Any) -> int | None:
     """num_class of the params; 0 and 1 are what the engine means by "not multiclass"."""
     return int(given) if given is not None and int(given) > 1 else None
 
 
-def predict_proba(booster, data, loss=None, **arguments):
+def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> np.ndarray:
     """Posterior class probabilities of a booster trained with a loss.
 
     Parameters

@@ -12,8 +12,10 @@ from boostloss.kernels import scalar, softmax, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}  # a vectorised sum needs any order
-CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True}  # LLVM's own threshold leaves large formulas as calls: 20 times slower
+# A vectorised sum needs any order
+SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+# LLVM's own threshold leaves large formulas as calls: 20 times slower
+CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True}
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": scalar.DOUBLE}
@@ -56,7 +58,8 @@ def _with_constants(code, real):
 
 def rebind(function, words):
     """A copy of a plain function that sees `words`, and float constants of the type words['real']."""
-    seen = {**function.__globals__, **words}
+    # A kernel read from disk imports the module of every function in it, and a user's may have been renamed since
+    seen = {**function.__globals__, **words, "__name__": __name__}
     for name in function.__code__.co_names:
         if type(seen.get(name)) is float:
             seen[name] = words["real"](seen[name])

@@ -39,6 +39,11 @@ def power_q(q, log_q, gamma):
     return q**gamma
 
 
+def share(e, larger):
+    """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
+    return e * larger
+
+
 f32, f64, i32, i64 = np.float32, np.float64, np.int32, np.int64
 ZERO, HALF, ONE, TWO = f32(0), f32(0.5), f32(1), f32(2)
 INFINITY, NAN, LARGEST, SMALLEST_NORMAL = f32(np.inf), f32(np.nan), f32(3.4028235e38), f32(2.0**-126)
@@ -52,6 +57,7 @@ ROUND_POWER = f64(1.5 * 2.0**52 + 127 + 24)
 LOWEST_POWER, POWER_SCALE = f64(-151), f32(2.0**-24)
 
 EXPONENT_BITS, FRACTION_BITS = i32(-0x800000), i32(0x7FFFFF)
+HIGH_HALF = i64(-0x8000000)
 ONE_BITS, THREE_QUARTERS_BITS = i32(0x3F800000), i32(0x3F400000)
 
 
@@ -173,8 +179,20 @@ def power_q32(q, log_q, gamma):
 
 
 def power_q64(q, log_q, gamma):
-    """The C library's pow: double has digits to spare for the rounding of q."""
+    """The C library's pow: it multiplies the relative error of q by gamma, which is why `share64` takes such pains."""
     return q**gamma
+
+
+def share64(e, larger):
+    """e / (1 + e) with the error of exp alone: e * larger, corrected by the exact remainder of the division.
+
+    Halves of 26 and 27 bits have exact products, which stay exact where LLVM fuses them with a sum.
+    """
+    y, d = e * larger, f64(1) + e
+    y_high, d_high = i64(f64(y).view(i64) & HIGH_HALF).view(f64), i64(f64(d).view(i64) & HIGH_HALF).view(f64)
+    y_low, d_low = y - y_high, (d - d_high) + (e - (d - f64(1)))  # with what 1 + e lost
+    remainder = (e - y_high * d_high) - y_high * d_low - y_low * d_high - y_low * d_low
+    return y + remainder * larger if y > f64(1e-290) else y
 
 
 SIMD = {
@@ -200,6 +218,7 @@ DOUBLE = {
     "sqrt": math.sqrt,
     "hypot": math.hypot,
     "power_q": power_q64,
+    "share": share64,
     "real": np.float64,
     "wide": np.float64,
 }
@@ -209,4 +228,5 @@ def mpmath_words(mp):
     """The same words for mpmath numbers; `mp` is the mpmath context, which holds the number of digits."""
     names = ("exp", "log", "log1p", "expm1", "tanh", "sqrt", "hypot")
     words = {name: functools.partial(getattr(mp, name)) for name in names}  # opaque: binding must not look inside
-    return {**words, "log1p_unit": words["log1p"], "power_q": power_q, "real": mp.convert, "wide": mp.convert, "math": mp}
+    words |= {"log1p_unit": words["log1p"], "power_q": power_q, "math": mp}
+    return {**words, "real": mp.convert, "wide": mp.convert}

@@ -91,11 +91,11 @@ def load(y_true, raw_prediction, sample_weight, table, class_weight, strides, st
         for i in range(size):
             share[k, i] = block[at(i, k, strides)]
     for i in range(size):
-        k = np.uint64(y_true[start + i])
-        label[i] = k
-        row[OWN, i] = share[k, i]
-        share[k, i] = -np.inf
-        row[WEIGHT, i] = class_weight[k] * (sample_weight[start + i] if sample_weight.size else ONE)
+        own = np.uint64(y_true[start + i])
+        label[i] = own
+        row[OWN, i] = share[own, i]
+        share[own, i] = -np.inf
+        row[WEIGHT, i] = class_weight[own] * (sample_weight[start + i] if sample_weight.size else ONE)
     for j in range(table.shape[1]):
         for i in range(size):
             row[A + j, i] = table[np.uint64(label[i]), j]
@@ -131,13 +131,13 @@ def separate(size, share, row):
 
 
 def softmax_derivatives(
-    y_true, sample_weight, raw_prediction, strides, table, class_weight, relative_floor, least, gradient, hessian
+    y_true, sample_weight, raw_prediction, n_rows, strides, table, class_weight, relative_floor, least, gradient, hessian
 ):
-    """Class indices; own class g = first, h = second - p first; others g = -first r, h = second r^2 - first r (1 - q r).
+    """Class indices; own class g = first, h = second - p first; others -first r, second r^2 - first r (1 - q r).
 
     `table` (K, P) has the hyper-parameters of every class. Floors as in the binary template.
     """
-    n_rows, n_classes = len(y_true), len(class_weight)
+    n_classes = len(class_weight)
     n = block_size(n_classes)
     share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
     row, label = np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
@@ -164,15 +164,15 @@ def softmax_derivatives(
             floor = least if floor < least else floor
             row[FIRST, i], row[SECOND, i] = weight * first, weight * (floor if h < floor else h)
         for i in range(size):
-            k = np.uint64(label[i])
-            share[k, i], curve[k, i] = row[FIRST, i], row[SECOND, i]
+            own = np.uint64(label[i])
+            share[own, i], curve[own, i] = row[FIRST, i], row[SECOND, i]
         store(share, gradient, strides, start, size)
         store(curve, hessian, strides, start, size)
 
 
-def softmax_value(y_true, sample_weight, raw_prediction, strides, table, class_weight, value):
+def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table, class_weight, value):
     """Class indices."""
-    n_rows, n_classes = len(y_true), len(class_weight)
+    n_classes = len(class_weight)
     n = block_size(n_classes)
     share, row, label = np.empty((n_classes, n), real), np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
     for start in range(0, n_rows, n):
@@ -207,11 +207,11 @@ def shares(targets, raw_prediction, strides, start, size, gap, share, target, ro
 
 
 def soft_softmax_derivatives(
-    targets, sample_weight, raw_prediction, strides, class_weight, relative_floor, least, gradient, hessian
+    targets, sample_weight, raw_prediction, n_rows, strides, class_weight, relative_floor, least, gradient, hessian
 ):
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
     n_classes = len(class_weight)
-    n_rows, n = len(targets) // n_classes, block_size(n_classes)
+    n = block_size(n_classes)
     gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
     row = np.empty((N_SLOTS, n), real)
     for start in range(0, n_rows, n):
@@ -237,10 +237,10 @@ def soft_softmax_derivatives(
         store(target, hessian, strides, start, size)
 
 
-def soft_softmax_value(targets, sample_weight, raw_prediction, strides, class_weight, value):
+def soft_softmax_value(targets, sample_weight, raw_prediction, n_rows, strides, class_weight, value):
     """-sum_k w_k t_k log p_k."""
     n_classes = len(class_weight)
-    n_rows, n = len(targets) // n_classes, block_size(n_classes)
+    n = block_size(n_classes)
     gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
     row = np.empty((N_SLOTS, n), real)
     for start in range(0, n_rows, n):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log1p_unit
+from boostloss.kernels.scalar import exp, log1p_unit, share
 
 real: Any = float  # a target's type of a row's numbers, and the one for log q: binding replaces both
 wide: Any = float
@@ -34,7 +34,7 @@ def probability(m):
     """
     e = exp(-abs(m))
     larger = ONE / (ONE + e)
-    smaller = e * larger
+    smaller = share(e, larger)
     rest = log1p_unit(e)
     up = m >= ZERO
     log_p = (ZERO if up else m) - rest
@@ -144,7 +144,7 @@ def root_residual_sums(y_true, raw_prediction, sample_weight, partial):
     """The sum of weight * sqrt(abs(residual)) of every chunk of CHUNK rows."""
     n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
-        total = 0.0
+        total: Any = 0.0
         for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
             root = math.sqrt(abs(real(raw_prediction[i] - y_true[i])))
             total += (sample_weight[i] if sample_weight.size else ONE) * root
@@ -155,7 +155,7 @@ def chunk_sums(values, partial):
     """The sum of every chunk of CHUNK rows, in float64."""
     n_rows = values.shape[0]
     for chunk in range(partial.shape[0]):
-        total = 0.0
+        total: Any = 0.0
         for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
             total += values[i]
         partial[chunk] = total

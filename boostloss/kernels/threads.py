@@ -80,7 +80,7 @@ def run_rows(kernel, rows, scalars, outputs):
 
 
 def run_flat(kernel, rows, raw, scalars, outputs):
-    """kernel(*rows, raw, strides, *scalars, *outputs) for (n, K) arrays of either memory order, passed on flat.
+    """kernel(*rows, raw, n_rows, strides, *scalars, *outputs) for (n, K) arrays of either memory order, passed on flat.
 
     Row i, class k of them is at i * strides[0] + k * strides[1]; the arrays of `rows` are (n,), flat (n, K), or empty.
     """
@@ -93,7 +93,8 @@ def run_flat(kernel, rows, raw, scalars, outputs):
 
     def call(part):
         z, *out = (cut(a, part) for a in flats)
-        kernel(*[cut(a, part) if a.size else a for a in rows], z, strides, *scalars, *out)
+        size = part.stop - part.start  # the length of a flat array does not tell
+        kernel(*[cut(a, part) if a.size else a for a in rows], z, size, strides, *scalars, *out)
 
     run_slices(call, n_rows)
 

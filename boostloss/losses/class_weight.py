@@ -47,7 +47,7 @@ def class_weights(loss, n_classes):
         if not isinstance(loss.class_weight, dict) and len(loss.class_weight) != n_classes:
             raise ValueError(f"class_weight has {len(loss.class_weight)} entries, must have {n_classes}.")
         for k, weight in _items(loss.class_weight):
-            if isinstance(k, bool) or not isinstance(k, numbers.Integral) or not 0 <= k < n_classes:
+            if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 0 <= k < n_classes:
                 raise ValueError(f"class_weight has key {k!r}, must have class indices in [0, {n_classes}).")
             weights[k] = weight
     return weights

@@ -19,7 +19,7 @@ class CrossEntropy(ClassificationLoss):
     class_weight : "balanced", dict or sequence, optional
         Weight of every class, by class index; "balanced" is n / (K n_k).
     label_smoothing : float in [0, 1), default=0.0
-        epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016), which `predict_proba` takes out again.
+        epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016); `predict_proba` takes it out again.
     curvature : {"auto", "exact"}, default="auto"
         Two classes: both are the exact second derivative p q, at least 1e-16. K classes: "auto" is
         max(p q, abs(gradient) / 2), for p q alone is too small where trees are grown for all classes at once.

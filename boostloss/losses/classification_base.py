@@ -133,7 +133,7 @@ class ClassificationLoss(Loss):
         for name in formula_parameters(self.point, 4):
             value = getattr(self, name)
             if np.ndim(value) and len(value) != n_classes:
-                raise ValueError(f"{name} == {value!r} has {len(value)} entries, must have one for each of {n_classes} classes.")
+                raise ValueError(f"{name} == {value!r} has {len(value)} entries, must have one per class: {n_classes}.")
             columns.append([float(v) for v in value] if np.ndim(value) else [float(value)] * n_classes)
         return list(zip(*columns, strict=True)) if columns else [()] * n_classes
 

@@ -104,7 +104,7 @@ class LogCosh(RegressionLoss):
         slope = -u * (2.0 + u) / (1.0 + e * e)  # tanh(x)
         sech = 2.0 * e / (1.0 + e * e)
         weight = slope / x if x > 1e-4 else 1.0 - x * x / 3.0
-        return c * c * value, c * slope if r > 0.0 else -c * slope, sech * sech, weight
+        return c * (c * value), c * slope if r > 0.0 else -c * slope, sech * sech, weight
 
     @property
     def metric_name(self):

@@ -51,6 +51,7 @@ class RegressionLoss(Loss):
     def residual_scale(self, y_true, raw_prediction, sample_weight):
         """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal."""
         dtype = np.result_type(y_true, np.float32)
+        sample_weight = np.empty(0, dtype) if sample_weight is None else sample_weight
         kernel = compiled(templates.root_residual_sums, None, target_of(dtype, raw_prediction.dtype), "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
         return max((total / _total(sample_weight, len(y_true))) ** 2, LEAST_SCALE)

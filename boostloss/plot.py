@@ -1,0 +1,43 @@
+"""Curves of a loss; needs matplotlib (``pip install "boostloss[plot]"``)."""
+
+from typing import Any
+
+import numpy as np
+
+from boostloss.losses import ClassificationLoss, Loss
+
+
+def curves(loss: Loss, *, span: float = 6.0, axes: Any = None) -> Any:
+    """Draw value, gradient and curvature of a loss against its margin or its residual.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of two classes: drawn for class 1, whose margin is the raw prediction. A residual loss: drawn against
+        raw_prediction - y_true, an automatic scale being that of the residuals drawn.
+    span : float > 0, default=6.0
+        The curves go from -span to span.
+    axes : sequence of three matplotlib Axes, optional
+        By default those of a new figure.
+
+    Returns
+    -------
+    ndarray of three matplotlib Axes
+    """
+    from matplotlib import pyplot
+
+    if axes is None:
+        _, axes = pyplot.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
+    x = np.linspace(-span, span, 501)
+    y_true = np.ones_like(x) if isinstance(loss, ClassificationLoss) else np.zeros_like(x)
+    gradient, curvature = loss.gradient_hessian(y_true, x)
+    _, exact = loss.gradient_hessian(y_true, x, curvature="exact")
+    label = "margin" if isinstance(loss, ClassificationLoss) else "residual"
+    for ax, title, line in zip(
+        axes, ("value", "gradient", "curvature"), (loss.loss(y_true, x), gradient, curvature), strict=True
+    ):
+        ax.plot(x, line, label=repr(loss))
+        ax.set(title=title, xlabel=label)
+    axes[2].plot(x, exact, "--", color="grey", label="second derivative")
+    axes[2].legend(fontsize="small")
+    return axes

@@ -1,0 +1,119 @@
+"""THE list of losses that every property runs over, and data for each of them."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from boostloss import CrossEntropy, Focal, Huber, Loss, LogCosh, Quantile
+from reference import residual_scale
+
+SCALES = {"delta": 1.3, "scale": 1.2, "bandwidth": None}  # automatic ones, in units of S; None: 2 tau (1 - tau)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss, and the number of columns of its raw predictions: 1 stands for (n,)."""
+
+    loss: Loss
+    n_outputs: int = 1
+
+    @property
+    def is_classification(self):
+        return isinstance(self.loss, (CrossEntropy, Focal))
+
+    @property
+    def is_automatic(self):
+        """Whether the scale of the loss is that of the batch."""
+        return any(getattr(self.loss, name, None) == "auto" for name in SCALES)
+
+    @property
+    def n_classes(self):
+        return max(self.n_outputs, 2)
+
+    @property
+    def id(self):
+        kind = "residual" if not self.is_classification else "sigmoid" if self.n_outputs == 1 else "softmax"
+        return f"{self.loss!r}-{kind}{self.n_outputs if kind == 'softmax' else ''}"
+
+    def labels(self, n_rows, seed=0, dtype=np.float64):
+        """Class indices, every class among them; or heavy-tailed targets that are not centred."""
+        rng = np.random.default_rng(seed)
+        if self.is_classification:
+            return rng.permutation(np.arange(n_rows) % self.n_classes).astype(dtype)
+        return (3 * rng.standard_t(4, n_rows) + 5).astype(dtype)
+
+    def raw(self, n_rows, seed=0, dtype=np.float64, spread=3.0):
+        """Raw predictions."""
+        rng = np.random.default_rng([seed, 1])
+        centre = 0.0 if self.is_classification else 5.0
+        shape = n_rows if self.n_outputs == 1 else (n_rows, self.n_outputs)
+        return (spread * rng.normal(size=shape) + centre).astype(dtype)
+
+    def weights(self, n_rows, seed=0, dtype=np.float64):
+        """Positive weights."""
+        return np.random.default_rng([seed, 2]).uniform(0.2, 3.0, n_rows).astype(dtype)
+
+    def sample(self, n_rows=60, seed=0, dtype=np.float64, weighted=True, spread=3.0):
+        """Labels, raw predictions and weights (or None)."""
+        weight = self.weights(n_rows, seed, dtype) if weighted else None
+        return self.labels(n_rows, seed, dtype), self.raw(n_rows, seed, dtype, spread), weight
+
+    def frozen(self, y, raw, weight=None):
+        """The loss with the automatic scale of this batch as a number."""
+        loss = copy.deepcopy(self.loss)
+        for name, factor in SCALES.items():
+            if getattr(loss, name, None) == "auto":
+                factor = 2 * loss.quantile * (1 - loss.quantile) if factor is None else factor
+                loss.set_params(**{name: factor * residual_scale(raw - y, weight)})
+        return loss
+
+
+ANY_K = [
+    CrossEntropy(),
+    CrossEntropy(label_smoothing=0.1),
+    CrossEntropy(curvature="exact"),
+    *[Focal(gamma=gamma) for gamma in (0.0, 0.5, 2.0, 5.0)],
+    Focal(gamma=2.0, curvature="exact"),
+]
+TWO_CLASSES = [
+    CrossEntropy(alpha=0.25),
+    CrossEntropy(pos_weight=5.0),
+    CrossEntropy(class_weight=[0.5, 3.0]),
+    CrossEntropy(class_weight={1: 4.0}, label_smoothing=0.05),
+    Focal(gamma=2.0, alpha=0.25),
+    Focal(gamma=1.0, pos_weight=5.0),
+    Focal(gamma=(0.5, 3.0), class_weight={0: 2.0}),
+]
+ONE_COLUMN = [Focal(gamma=2.0, label_smoothing=0.1, pos_weight=3.0)]
+THREE_CLASSES = [
+    CrossEntropy(class_weight=[0.5, 3.0, 1.0], label_smoothing=0.2),
+    CrossEntropy(class_weight={0: 2.0, 2: 0.1}),
+    Focal(gamma=2.0, class_weight=[0.5, 3.0, 1.0]),
+    Focal(gamma=(0.0, 1.5, 4.0)),
+]
+RESIDUAL = [
+    Huber(),
+    Huber(delta=1.5),
+    Huber(delta=1.5, curvature="exact"),
+    LogCosh(),
+    LogCosh(scale=2.0),
+    *[Quantile(quantile=quantile) for quantile in (0.05, 0.5, 0.9)],
+    Quantile(quantile=0.9, bandwidth=0.3),
+]
+
+SIGMOID = [Case(loss) for loss in [*ANY_K, *TWO_CLASSES, *ONE_COLUMN]]
+SOFTMAX = [
+    *[Case(loss, 2) for loss in [*ANY_K, *TWO_CLASSES]],
+    *[Case(loss, 3) for loss in [*ANY_K, *THREE_CLASSES]],
+    *[Case(loss, 5) for loss in ANY_K],
+]
+REGRESSION = [Case(loss) for loss in RESIDUAL]
+CLASSIFICATION = SIGMOID + SOFTMAX
+LOSSES = CLASSIFICATION + REGRESSION
+
+
+def over(cases):
+    """Run a test over these cases, under readable names."""
+    return pytest.mark.parametrize("case", cases, ids=[case.id for case in cases])
