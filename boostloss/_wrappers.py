@@ -49,8 +49,9 @@ class XGBoost:
             estimator.set_params(base_score=xgboost_api._base_score(loss, y, sample_weight))
         if params.get("eval_metric") is None:
             estimator.set_params(eval_metric=loss.metric, disable_default_eval_metric=True)
+        description = describe(loss)
         estimator.fit(X, y, sample_weight=sample_weight, eval_set=eval_sets or None, **fit_params)
-        estimator.get_booster().set_attr(**{xgboost_api.ATTRIBUTE: describe(loss)})
+        estimator.get_booster().set_attr(**{xgboost_api.ATTRIBUTE: description})
 
     @staticmethod
     def margins(estimator, X):
@@ -100,7 +101,7 @@ class LightGBM:
         if start is not None:
             fit_params["init_score"] = lightgbm_api._init_score(start, len(y))
             fit_params["eval_init_score"] = [lightgbm_api._init_score(start, len(labels)) for _, labels in eval_sets]
-        fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._keep_objective]
+        fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._KeepObjective()]
         fit_params.update(_eval_arguments(estimator, eval_sets))
         estimator.fit(_as_matrix(X), y, sample_weight=sample_weight, **fit_params)
         lightgbm_api._finish(estimator.booster_, lightgbm_api._link(loss), start, keep_training_booster=False)

@@ -3,12 +3,14 @@
 import contextlib
 import copy
 import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from boostloss import _lightgbm_text
 from boostloss._engine import labels_read_once, refuse, resolved_loss
-from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
 
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
@@ -25,12 +27,12 @@ REFUSED = (
 METRICS_OF_RANKS = {"auc", "average_precision", "auc_mu", "multi_error", "none", "null", "custom", "na", ""}
 
 
-def _given(params, names, default=None):
+def _given(params: dict[str, Any], names: Iterable[str], default: Any = None) -> Any:
     """The value of a parameter under any of its names."""
     return next((params[name] for name in names if params.get(name) is not None), default)
 
 
-def _check_params(params, loss, where="params[{!r}]"):
+def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]") -> None:
     refuse(params, REFUSED, loss, "the loss decides it", where)
     forests = {name: params[name] for name in BOOSTING if params.get(name) in ("rf", "random_forest")}
     refuse(forests, BOOSTING, loss, "LightGBM's random forest takes no custom objective", where)
@@ -43,22 +45,22 @@ def _check_params(params, loss, where="params[{!r}]"):
                              "evaluate it on raw scores. Leave it out for the loss's own metric, or give a callable.")
 
 
-def _link(loss):
+def _link(loss: Any) -> str:
     """The objective line of the model's text."""
     if not isinstance(loss, ClassificationLoss):
         return "regression"
     return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
 
 
-def _init_score(start, n_rows):
+def _init_score(start: Any, n_rows: int) -> np.ndarray:
     """The start in every row: (n,), or (n, K) for K outputs."""
     return np.tile(start, (n_rows, 1)) if np.ndim(start) else np.full(n_rows, start)
 
 
 @contextlib.contextmanager
-def _started(data_sets, start):
+def _started(data_sets: list[Any], start: Any) -> Iterator[None]:
     """Data sets with the start as init_score; as they were afterwards, whatever happens."""
-    given = []
+    given: list[Any] = []
     try:
         for data in data_sets:
             data.set_init_score(_init_score(start, data.num_data()))
@@ -71,18 +73,18 @@ def _started(data_sets, start):
 
 
 def train(
-    params,
-    train_set,
-    num_boost_round=100,
-    valid_sets=None,
-    valid_names=None,
-    feval=None,
-    init_model=None,
-    keep_training_booster=False,
-    callbacks=None,
+    params: dict[str, Any],
+    train_set: Any,
+    num_boost_round: int = 100,
+    valid_sets: Any = None,
+    valid_names: Any = None,
+    feval: Any = None,
+    init_model: Any = None,
+    keep_training_booster: bool = False,
+    callbacks: Any = None,
     *,
-    loss,
-):
+    loss: Loss,
+) -> Any:
     """Train with a loss: ``lightgbm.train`` with the loss's start, link, metric and saved model.
 
     Parameters
@@ -91,13 +93,15 @@ def train(
         As for ``lightgbm.train``, without what the loss decides (objective, is_unbalance, boost_from_average, ...).
     train_set : lightgbm.Dataset
         Labels and weights come from it. An ``init_score`` of yours is used as the start, with a warning.
-    num_boost_round, valid_sets, valid_names, callbacks
+    num_boost_round, valid_sets, valid_names
         As for ``lightgbm.train``.
     feval : callable or list of them, optional
         In place of the loss's own metric. They see raw scores.
     init_model : optional
         Continue this model, with its start.
     keep_training_booster : bool, default=False
+        As for ``lightgbm.train``.
+    callbacks : list of callables, optional
         As for ``lightgbm.train``.
     loss : Loss
 
@@ -135,7 +139,7 @@ def train(
         own_start = True
     rate = float(_given(params, LEARNING_RATE, 0.1))
     with _started([] if own_start else data_sets, start), labels_read_once():
-        booster = lightgbm.train(
+        booster: Any = lightgbm.train(
             {**params, "objective": Objective(resolved, learning_rate=rate)},
             train_set,
             num_boost_round,
@@ -144,25 +148,26 @@ def train(
             feval=resolved.metric if feval is None else feval,
             init_model=init_model,
             keep_training_booster=True,
-            callbacks=[*(callbacks or ()), _keep_objective],
+            callbacks=[*(callbacks or ()), _KeepObjective()],
         )
     _finish(booster, _link(resolved), None if own_start else start, keep_training_booster)
     booster.boostloss_ = resolved
     return booster
 
 
-def _keep_objective(env):
-    """Keep LightGBM from setting the objective once more, which is "none" already.
+class _KeepObjective:
+    """Callback that keeps LightGBM from setting the objective, which is "none" already, once more.
 
     Where no feature can be split, as in a small or a constant data set, that aborts the training.
     """
-    env.model._Booster__set_objective_to_none = True
+
+    before_iteration = True
+
+    def __call__(self, env: Any) -> None:
+        env.model._Booster__set_objective_to_none = True
 
 
-_keep_objective.before_iteration = True
-
-
-def _constructed(params, train_set, valid_sets, init_model):
+def _constructed(params: dict[str, Any], train_set: Any, valid_sets: Any, init_model: Any) -> list[Any]:
     """All data sets, made with the parameters of the training as ``lightgbm.train`` would; the start needs their size.
 
     A training continued from a model constructs them itself, with that model's predictions.
@@ -177,12 +182,11 @@ def _constructed(params, train_set, valid_sets, init_model):
     return [train_set, *others]
 
 
-def _finish(booster, link, start, keep_training_booster):
+def _finish(booster: Any, link: str, start: Any, keep_training_booster: bool) -> None:
     """Put start and link into the model, so that its predictions and its file are complete."""
     if keep_training_booster:
-        for tree, value in enumerate(np.atleast_1d(start) if start is not None else ()):
-            for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][tree]["num_leaves"]):
-                booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + value)
+        if start is not None:
+            _add_start(booster, np.atleast_1d(start))
         name, *settings = link.split()
         booster.reset_parameter({"objective": name, **dict(setting.split(":") for setting in settings)})
         return
@@ -192,7 +196,15 @@ def _finish(booster, link, start, keep_training_booster):
     booster.model_from_string(text).free_dataset()
 
 
-def predict_proba(booster, data, loss=None, **arguments):
+def _add_start(booster: Any, start: np.ndarray) -> None:
+    """Add `start[k]` to every leaf of the first tree of output k, in a booster that goes on training."""
+    first_trees = booster.dump_model(num_iteration=1)["tree_info"]
+    for k, value in enumerate(start):
+        for leaf in range(first_trees[k]["num_leaves"]):
+            booster.set_leaf_output(k, leaf, booster.get_leaf_output(k, leaf) + value)
+
+
+def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> np.ndarray:
     """Posterior class probabilities of a booster trained with a loss.
 
     Parameters
@@ -210,7 +222,7 @@ def predict_proba(booster, data, loss=None, **arguments):
     ndarray of shape (n, K)
         Float64; rows sum to one.
     """
-    loss = getattr(booster, "boostloss_", None) if loss is None else loss
-    if loss is None:
+    trained_with: Any = getattr(booster, "boostloss_", None) if loss is None else loss
+    if trained_with is None:
         raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
-    return loss.predict_proba(booster.predict(data, raw_score=True, **arguments))
+    return trained_with.predict_proba(booster.predict(data, raw_score=True, **arguments))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boostloss.kernels import templates
-from boostloss.kernels.cpu import bound_template
+from boostloss.kernels.cpu import bound_template, takes_powers
 from boostloss.kernels.scalar import mpmath_words
 from boostloss.losses.base import Loss
 from boostloss.losses.class_weight import class_weights
@@ -127,8 +127,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     The truth is the value's formula in 120 to 460 digits, at the very numbers the kernel got, and its differences with
     steps of 1e-20: a mistake in the derivatives of `point` shows up. This needs mpmath. Without it, and besides,
     gradient and second derivative are compared with fourth-order central differences of the float64 kernel, with the
-    best of several steps. Points and hyper-parameters are float32 numbers, so that both dtypes have one truth: a
-    gamma of 2.7 is checked as 2.70000005, which alone would move q ** gamma by several ulp of float32 at z = 20.
+    best of several steps. Points and hyper-parameters are float32 numbers, so that both dtypes have one truth; only a
+    formula with `power_q` gets its hyper-parameters in double for both.
     Classification losses are checked for two classes; the formula is the same for more.
 
     An error counts relative to the result, except where a quantity passes through zero, which no sum of rounded terms
@@ -263,7 +263,7 @@ class _Margins(_Problem):
         ]
         y_true, margins = batches[0].y_true, batches[0].x
         params, _ = loss.prepare(y_true, margins, np.empty(0))
-        self.params = [_rounded(row) for row in params]
+        self.params = [row if takes_powers(loss.point) else _rounded(row) for row in params]
         super().__init__(_frozen(loss.resolve(y_true), self.params), batches)
 
     def growth(self, x: Floats) -> Floats:

@@ -106,6 +106,7 @@ def train(
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
+    description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
     with labels_read_once():
         booster = xgboost.train(
             {**params, **_link(resolved)},
@@ -116,7 +117,7 @@ def train(
             xgb_model=xgb_model,
             **arguments,
         )
-    booster.set_attr(**{ATTRIBUTE: describe(resolved)})
+    booster.set_attr(**{ATTRIBUTE: description})
     return booster
 
 

@@ -112,7 +112,7 @@ def test_cross_entropy(dtype, n_random, weighted):
 @DTYPES
 @DENSE
 @WEIGHTED
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 1.7, 2.0, 5.0])
 def test_focal(gamma, dtype, n_random, weighted):
     """Within 8 ulp (gamma 5 in float64: 12) for abs(z) <= 20, in proportion to abs(z) up to 1e4."""
     bound = 12 if gamma == 5 and dtype == np.float64 else 8

@@ -32,7 +32,7 @@ def relabelled(case, order):
     return loss
 
 
-# -------------------------------------------------------------------------------------------------- symmetries and limits
+# ----------------------------------------------------------------------------------------------- symmetries and limits
 
 
 @over(SIGMOID)
@@ -125,7 +125,8 @@ def test_focal_without_focusing_is_cross_entropy(n_outputs):
     for a, b in zip(all_of(Focal(gamma=0.0), y, raw, weight), all_of(CrossEntropy(), y, raw, weight), strict=True):
         assert_allclose(a, b, rtol=1e-15)
     assert_allclose(Focal(gamma=0.0).predict_proba(raw), CrossEntropy().predict_proba(raw), rtol=1e-15)
-    assert_allclose(Focal(gamma=0.0).fit_intercept_only(y), CrossEntropy().fit_intercept_only(y), rtol=1e-14, atol=1e-15)
+    start = CrossEntropy().fit_intercept_only(y)
+    assert_allclose(Focal(gamma=0.0).fit_intercept_only(y), start, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
@@ -149,7 +150,7 @@ def test_a_perfect_prediction_costs_nothing(case):
             assert_allclose(loss.loss([label], raw), 0 if label == k else size, rtol=1e-13)
 
 
-# ------------------------------------------------------------------------------------------------------------ soft labels
+# --------------------------------------------------------------------------------------------------------- soft labels
 
 
 @over([case for case in SIGMOID if not case.loss.label_smoothing])
@@ -175,7 +176,7 @@ def test_distributions_are_weighted_rows(loss):
     rows = [all_of(loss, np.full(len(raw), k), raw, weight * targets[:, k]) for k in range(3)]
     assert_allclose(value, sum(row[0] for row in rows), rtol=1e-12)
     assert_allclose(gradient, sum(row[1] for row in rows), rtol=1e-9, atol=1e-13)
-    start = loss.fit_intercept_only(np.repeat(np.arange(3), len(raw)), np.concatenate((weight * targets.T)))
+    start = loss.fit_intercept_only(np.repeat(np.arange(3), len(raw)), np.concatenate(weight * targets.T))
     assert_allclose(loss.fit_intercept_only(targets, weight), start, atol=1e-10)
 
 
@@ -191,7 +192,7 @@ def test_label_smoothing_is_a_soft_label(n_classes):
         assert_allclose(a, b, rtol=1e-12)
 
 
-# ---------------------------------------------------------------------------------------------------------- the posterior
+# ------------------------------------------------------------------------------------------------------- the posterior
 
 
 def margins_within(case, n_rows, reach):
@@ -209,7 +210,7 @@ def margins_within(case, n_rows, reach):
 @over(CLASSIFICATION)
 @pytest.mark.parametrize("reach", [1.0, 6.0, 30.0])
 def test_expected_gradient_is_zero_at_the_posterior(case, reach):
-    """predict_proba is the label distribution for which a raw prediction is optimal: weights and smoothing taken out."""
+    """predict_proba is the label distribution that a raw prediction is optimal for: weights and smoothing taken out."""
     raw = margins_within(case, 400, min(reach, 3.0) if case.loss.label_smoothing else reach)
     eta = case.loss.predict_proba(raw)
     terms = np.zeros((case.n_classes, *raw.shape))
@@ -298,7 +299,7 @@ def test_start_under_extreme_imbalance(case, rarity):
 
 
 def test_start_of_cross_entropy_in_closed_form():
-    """The log-odds of the weighted base rate; log frequencies with mean 0 for K classes; weights and smoothing in them."""
+    """The log-odds of the base rate; log frequencies with mean 0 for K classes; weights and smoothing in them."""
     y, weight = np.array([0, 0, 0, 1.0]), np.array([1, 2, 3, 0.5])
     assert_allclose(CrossEntropy().fit_intercept_only(y), logit(0.25), rtol=1e-12)
     assert_allclose(CrossEntropy().fit_intercept_only(y, weight), logit(0.5 / 6.5), rtol=1e-12)
@@ -354,7 +355,7 @@ def test_start_with_a_class_missing(loss):
     assert_allclose(eta[[0, 1, 3]] / eta[1], [0.5, 1, 0.5], rtol=1e-9)
 
 
-# ----------------------------------------------------------------------------------------------------------- the decision
+# -------------------------------------------------------------------------------------------------------- the decision
 
 
 @over(CLASSIFICATION)
@@ -387,7 +388,7 @@ def test_unweighted_decision_is_half_the_posterior():
         assert_array_equal(loss.predict(raw), loss.predict_proba(raw)[:, 1] > 0.5)
 
 
-# ----------------------------------------------------------------------------------------------------------------- resolve
+# ------------------------------------------------------------------------------------------------------------- resolve
 
 
 def test_balanced_is_n_over_k_n_k():

@@ -50,7 +50,7 @@ def rowwise(weight, array):
     return weight if array.ndim == 1 else weight[:, None]
 
 
-# ------------------------------------------------------------------------------------------------ value and derivatives
+# ----------------------------------------------------------------------------------------------- value and derivatives
 
 
 @over(LOSSES)
@@ -137,10 +137,11 @@ def test_residual_losses_equal_the_formula_in_plain_python(case):
     y, raw, weight = case.sample(30)
     loss = case.frozen(y, raw, weight)
     params, _ = loss.prepare(y, raw, weight)
-    expected = np.array([w * np.array(loss.point(float(z - t), *params)) for t, z, w in zip(y, raw, weight, strict=True)])
+    points = np.array([loss.point(float(r), *params) for r in raw - y])
     gradient, curvature = loss.set_params(curvature="auto").gradient_hessian(y, raw, weight)
     _, hessian = loss.gradient_hessian(y, raw, weight, curvature="exact")
-    assert_allclose(np.stack([loss.loss(y, raw, weight), gradient, hessian, curvature], 1), expected, rtol=1e-13)
+    actual = np.stack([loss.loss(y, raw, weight), gradient, hessian, curvature], 1)
+    assert_allclose(actual, weight[:, None] * points, rtol=1e-13)
 
 
 @over([case for case in REGRESSION if case.is_automatic])
@@ -181,7 +182,7 @@ def test_threads_do_not_change_a_bit(case, dtype, monkeypatch):
             assert_array_equal(a, b)
 
 
-# --------------------------------------------------------------------------------------------------------------- weights
+# ------------------------------------------------------------------------------------------------------------- weights
 
 
 @over(LOSSES)
@@ -237,7 +238,7 @@ def test_weight_zero_removes_a_row(case):
     assert_allclose(case.loss.fit_intercept_only(y, weight), start, rtol=1e-7, atol=1e-9)
 
 
-# ---------------------------------------------------------------------------------------------------- numbers at the ends
+# ------------------------------------------------------------------------------------------------- numbers at the ends
 
 
 def extremes(dtype):
@@ -319,7 +320,7 @@ def test_targets_far_from_zero_keep_their_residuals(case):
     assert_array_equal(case.loss.gradient_hessian(y + 1e9, raw + 1e9, weight), near)
 
 
-# ------------------------------------------------------------------------------------------------------- curvature
+# ----------------------------------------------------------------------------------------------------------- curvature
 
 
 @over(LOSSES)
@@ -403,7 +404,8 @@ def test_exact_curvature_is_floored_for_engines_only(case):
         assert_allclose(floored[usual], exact[usual], rtol=1e-13)
     assert_array_equal(loss.gradient_hessian(y, raw, weight, curvature="exact")[1], exact)
     recommended = loss.gradient_hessian(y, raw, weight, curvature="auto")[1]
-    assert_array_equal(copy.deepcopy(loss).set_params(curvature="auto").gradient_hessian(y, raw, weight)[1], recommended)
+    loss.set_params(curvature="auto")
+    assert_array_equal(loss.gradient_hessian(y, raw, weight)[1], recommended)
 
 
 # ----------------------------------------------------------------------------------------------------------- the start
@@ -458,7 +460,7 @@ def test_newton_steps_of_a_constant_reach_the_start(case):
     assert_allclose(z, start, rtol=1e-7, atol=1e-8)
 
 
-# ------------------------------------------------------------------------------------------------------------ the metric
+# ---------------------------------------------------------------------------------------------------------- the metric
 
 
 @over([case for case in LOSSES if not case.is_automatic or isinstance(case.loss, Quantile)])
@@ -503,7 +505,7 @@ def test_names_of_metrics():
     assert [loss.metric.__name__ for loss in losses] == ["cross_entropy", "focal", "huber", "log_cosh"]
 
 
-# ------------------------------------------------------------------------------------------------------------ the object
+# ---------------------------------------------------------------------------------------------------------- the object
 
 
 @over(LOSSES)
@@ -559,10 +561,12 @@ def test_a_parameter_set_later_counts_and_is_checked():
         with pytest.raises(ValueError, match=r"^gamma == -1.0, must be >= 0\.$"):
             call(y, raw)
     for call in (loss.resolve, loss.fit_intercept_only):
-        with pytest.raises(ValueError, match="gamma == -1.0"):
+        with pytest.raises(ValueError, match=r"^gamma == -1.0, must be"):
             call(y)
-    with pytest.raises(ValueError, match="gamma == -1.0"):
+    with pytest.raises(ValueError, match=r"^gamma == -1.0, must be"):
         loss.predict_proba(raw)
+    with pytest.raises(ValueError, match=r"^scale == -1.0, must be > 0\.$"):
+        LogCosh().set_params(scale=-1.0).resolve(y)
     with pytest.raises(ValueError, match="Invalid parameter 'gama'"):
         loss.set_params(gama=1.0)
 
@@ -615,7 +619,7 @@ def test_changing_a_parameter_compiles_nothing():
     assert compiled_signatures() == before
 
 
-# ------------------------------------------------------------------------------------------------------ public interface
+# ---------------------------------------------------------------------------------------------------- public interface
 
 
 def test_public_names_are_where_they_say():
@@ -643,9 +647,9 @@ def test_docstrings_are_valid(name, thing):
     """Every public docstring parses as numpydoc and names exactly the parameters there are."""
     validate = pytest.importorskip("numpydoc.validate", reason="numpydoc is in the test extra, and not installed here")
     path = thing if isinstance(thing, str) else f"{thing.__module__}.{thing.__qualname__}"
-    allowed = {"EX01", "SA01", "ES01", "PR07", "RT03", "GL01", "GL02", "GL03", "SS06", "YD01", "PR04", "RT02", "PR08", "PR09", "SS05", "SS03", "GL08"}
-    problems = [problem for problem in validate.validate(path)["errors"] if problem[0] not in allowed]
-    assert not problems
+    # errors in the sections, parameters that are missing, unknown or in another order, no summary, no Returns
+    counted = {"GL04", "GL05", "GL06", "GL07", "PR01", "PR02", "PR03", "PR05", "PR06", "PR10", "RT01", "SS01", "SS02"}
+    assert not [problem for problem in validate.validate(path)["errors"] if problem[0] in counted]
 
 
 def test_pandas_gives_the_result_of_numpy():

@@ -74,13 +74,13 @@ def step_of(loss, rate=None):
     return min(1.0, 1.6 * np.sqrt(rate))
 
 
-# ------------------------------------------------------------------------------------------------------------------ arrays
+# -------------------------------------------------------------------------------------------------------------- arrays
 
 
 @over(LOSSES)
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
 def test_array_form(case, weighted):
-    """(y_true, y_pred, sample_weight): the derivatives of the loss in float32; residual losses with a mean curvature of 1."""
+    """(y_true, y_pred, sample_weight): derivatives in float32; those of residual losses with a mean curvature of 1."""
     y, raw, weight = case.sample(weighted=weighted)
     expected = expected_derivatives(case, y, raw, weight, step_of(case.loss))
     for a, b in zip(case.loss(y, raw, weight), expected, strict=True):
@@ -101,7 +101,7 @@ def test_step_of_residual_losses(case, rate):
         assert_allclose(a, b, rtol=3e-6, atol=3e-6 * np.abs(b).max())
 
 
-# --------------------------------------------------------------------------------------------------------------- data sets
+# ----------------------------------------------------------------------------------------------------------- data sets
 
 
 @over(LOSSES)
@@ -144,12 +144,12 @@ def test_changed_labels_and_weights_are_noticed(case, make):
 def test_two_data_sets_in_turn(case, make):
     """Data sets of equal length are told apart."""
     first, second = make(case, 0), make(case, 1)
-    raw = engine_like(case.raw(N_ROWS), first)
+    raw, objective, metric = engine_like(case.raw(N_ROWS), first), Objective(case.loss), case.loss.metric
     for _ in range(3):
         for data, seed in ((first, 0), (second, 1)):
             _, y, weight = features(case, seed)
-            assert_allclose(case.loss(raw, data)[0], case.loss(y, raw, weight)[0], rtol=2e-6, atol=1e-6)
-            assert_allclose(case.loss.metric(raw, data)[1], case.loss.metric(y, raw, weight), rtol=1e-5)
+            assert_allclose(objective(raw, data)[0], case.loss(y, raw, weight)[0], rtol=2e-6, atol=1e-6)
+            assert_allclose(metric(raw, data)[1], case.loss.metric(y, raw, weight), rtol=1e-5)
 
 
 @DATA
@@ -230,7 +230,7 @@ def test_bad_data_sets_are_refused(case, make):
             case.loss(case.raw(N_ROWS), xgb.DMatrix(X))
 
 
-# ------------------------------------------------------------------------------------------------------------- the metric
+# ---------------------------------------------------------------------------------------------------------- the metric
 
 
 @over(TASKS)
@@ -256,7 +256,7 @@ def test_objective_and_metric_are_plain_objects():
     assert_array_equal(pickle.loads(pickle.dumps(objective))(y, raw), objective(y, raw))
 
 
-# -------------------------------------------------------------------------------------------- the loss, given to an engine
+# ---------------------------------------------------------------------------------------- the loss, given to an engine
 
 
 def own_start(case):
@@ -368,7 +368,8 @@ def test_estimators_of_lightgbm_take_a_loss(case):
     assert copied.objective.get_params() == case.loss.get_params()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The argument 'eval_set' is deprecated")
-        model.fit(X, y, sample_weight=weight, eval_set=[(X, y)], eval_sample_weight=[weight], eval_metric=case.loss.metric)
+        evaluation = {"eval_set": [(X, y)], "eval_sample_weight": [weight], "eval_metric": case.loss.metric}
+        model.fit(X, y, sample_weight=weight, **evaluation)
     assert not [name for name in model.get_params() if name.startswith("objective__")]
     raw = model.booster_.predict(X, raw_score=True)
     assert_allclose(raw, margins_of(case, boosted(case, X, y, weight, "lightgbm"), X), rtol=1e-6, atol=1e-9)

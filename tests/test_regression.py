@@ -31,7 +31,9 @@ def test_translation_invariance(case):
 
 
 @over(REGRESSION)
-@pytest.mark.parametrize(("factor", "dtype"), [(1e-20, np.float64), (1e20, np.float64), (3.7, np.float64), (1e-12, np.float32), (1e12, np.float32)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("factor", "dtype"), [*[(f, np.float64) for f in (1e-20, 3.7, 1e20)], *[(f, np.float32) for f in (1e-12, 1e12)]]
+)
 def test_scale_equivariance(case, factor, dtype):
     """The unit of y does not matter: an automatic scale follows it, a number given in that unit does the same."""
     y, raw, weight = case.sample(dtype=dtype)
@@ -146,7 +148,7 @@ def test_specific_values(loss, y_true, raw_prediction, value, gradient, exact):
     assert h == pytest.approx(exact, rel=1e-13, abs=0)
 
 
-# ---------------------------------------------------------------------------------------------------------- best constant
+# ------------------------------------------------------------------------------------------------------- best constant
 
 
 def test_start_is_the_right_functional():

@@ -144,8 +144,8 @@ def test_graceful_squeezing(case):
 def test_gradients_hessians_numerically(case, sample_weight, monkeypatch):
     """Theirs: gradient and Hessian equal fourth-order differences."""
     if isinstance(case.loss, (LogCosh, Quantile)):
-        # Their targets reach 100, where these gradients have saturated: with weights the loss is about 2,000, its
-        # differences have a noise of 1e-9, and the absolute tolerance is 1e-10. The range is narrowed, not the tolerance.
+        # Their targets reach 100, where these gradients have saturated: with weights the loss is about 2,000, and its
+        # differences have a noise of 1e-9 where the absolute tolerance is 1e-10. The range is narrowed, not that.
         draw = theirs.random_y_true_raw_prediction
         narrow = lambda **arguments: draw(**{**arguments, "y_bound": (-5, 5)})  # noqa: E731
         monkeypatch.setattr(theirs, "random_y_true_raw_prediction", narrow)

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: types, shapes and memory layouts, and the error for everything that is not allowed."""
+"""What goes in and comes out: types, shapes and memory layouts, and the error for everything that is not allowed."""
 
 import copy
 
@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
 
+KINDS = (CrossEntropy, 1), (Focal, 1), (CrossEntropy, 3), (Focal, 5), (Huber, 1), (LogCosh, 1), (Quantile, 1)
 FEW = [
-    *[next(case for case in LOSSES if (case.loss.__class__, case.n_outputs) == key)
-      for key in ((CrossEntropy, 1), (Focal, 1), (CrossEntropy, 3), (Focal, 5), (Huber, 1), (LogCosh, 1), (Quantile, 1))],
+    *[next(case for case in LOSSES if (type(case.loss), case.n_outputs) == kind) for kind in KINDS],
     next(case for case in SIGMOID if case.loss.label_smoothing),
     next(case for case in SOFTMAX if case.loss.label_smoothing),
-]  # fmt: skip
+]
 
 
 def all_of(loss, y, raw, weight=None):
@@ -154,13 +154,13 @@ def test_results_are_fresh_arrays(case):
         assert_array_equal(a, b)
 
 
-# ------------------------------------------------------------------------------------------------------------ bad arrays
+# ---------------------------------------------------------------------------------------------------------- bad arrays
 
 
 @over(LOSSES)
 def test_empty_input_is_refused(case):
     """No rows: nothing to compute."""
-    y, raw, weight = case.sample()
+    y, raw, _ = case.sample()
     for call in (case.loss.loss, case.loss.gradient_hessian):
         with pytest.raises(ValueError, match=r"must be \(n,\) or \(n, K\) with at least one row"):
             call(y[:0], raw[:0])
@@ -278,7 +278,7 @@ def test_the_objective_names_what_is_missing():
         Focal()(None, np.zeros(3))
 
 
-# -------------------------------------------------------------------------------------------------- bad hyper-parameters
+# ------------------------------------------------------------------------------------------------ bad hyper-parameters
 
 
 NUMBER = "must be a number"
@@ -370,7 +370,7 @@ def test_soft_labels_of_k_classes_are_for_cross_entropy():
     with pytest.raises(ValueError, match=r"^y_true.shape == \(2, 3\), must be \(2,\) for Focal\(\)\.$"):
         Focal().loss(targets, raw)
     with pytest.raises(ValueError, match=r"^y_true.sum\(axis=1\)\[0\] == 1.1, must be 1\.$"):
-        CrossEntropy().loss(targets + [[0.1, 0, 0], [0, 0, 0]], raw)
+        CrossEntropy().loss(targets + np.array([[0.1, 0, 0], [0, 0, 0]]), raw)
     with pytest.raises(ValueError, match=r"^y_true\[1, 1\] == -0.5, must be in \[0, 1\]\.$"):
         CrossEntropy().loss([[0.2, 0.3, 0.5], [1.0, -0.5, 0.5]], raw)
     with pytest.raises(ValueError, match=r"^y_true"):

@@ -14,8 +14,9 @@ from boostloss.kernels import scalar, softmax, templates
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 # A vectorised sum needs any order
 SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
-# LLVM's own threshold leaves large formulas as calls: 20 times slower
-CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True}
+# LLVM's own threshold leaves large formulas as calls: 20 times slower. Entry points that nobody uses are a third of the
+# time it takes to compile
+CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": scalar.DOUBLE}
@@ -80,12 +81,16 @@ def digest(function):
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
+def takes_powers(formula):
+    """Whether a formula of p calls `power_q`: then log q and its parameters come in the type `wide`."""
+    return "power_q" in formula.__code__.co_names
+
+
 def _around(formula, template):
     """The functions between a template and the formula: what the formula's arguments are."""
     if template.__name__.startswith("elementwise"):
         return {"point": templates.point_of_residual}
-    powers = "power_q" in formula.__code__.co_names
-    point = templates.point_of_wide if powers else templates.point_of_probability
+    point = templates.point_of_wide if takes_powers(formula) else templates.point_of_probability
     return {"point": point, "picked": softmax.PICKED[formula.__code__.co_argcount - 4]}
 
 
@@ -122,6 +127,6 @@ def compiled(template, formula, target, options="loop"):
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
-        return njit(nogil=True, cache=True, **flags)(kernel)
+        return njit(nogil=True, no_cfunc_wrapper=True, cache=True, **flags)(kernel)
     except RuntimeError:  # Numba found no folder it may write to
-        return njit(nogil=True, **flags)(kernel)
+        return njit(nogil=True, no_cfunc_wrapper=True, **flags)(kernel)

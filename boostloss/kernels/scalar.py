@@ -27,10 +27,12 @@ faster: a kernel waits for the chain of dependent operations more than for their
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
 exp, log, log1p, expm1, tanh, sqrt, hypot = math.exp, math.log, math.log1p, math.expm1, math.tanh, math.sqrt, math.hypot
+real = float  # the type of a row's numbers
 log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) does: half the price of log1p on the CPU
 
 
@@ -39,7 +41,7 @@ def power_q(q, log_q, gamma):
     return q**gamma
 
 
-def share(e, larger):
+def smaller_probability(e, larger):
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger
 
@@ -179,11 +181,11 @@ def power_q32(q, log_q, gamma):
 
 
 def power_q64(q, log_q, gamma):
-    """The C library's pow: it multiplies the relative error of q by gamma, which is why `share64` takes such pains."""
+    """The C library's pow, which multiplies the relative error of q by gamma: see `smaller_probability64`."""
     return q**gamma
 
 
-def share64(e, larger):
+def smaller_probability64(e, larger):
     """e / (1 + e) with the error of exp alone: e * larger, corrected by the exact remainder of the division.
 
     Halves of 26 and 27 bits have exact products, which stay exact where LLVM fuses them with a sum.
@@ -218,7 +220,7 @@ DOUBLE = {
     "sqrt": math.sqrt,
     "hypot": math.hypot,
     "power_q": power_q64,
-    "share": share64,
+    "smaller_probability": smaller_probability64,
     "real": np.float64,
     "wide": np.float64,
 }
@@ -227,6 +229,7 @@ DOUBLE = {
 def mpmath_words(mp):
     """The same words for mpmath numbers; `mp` is the mpmath context, which holds the number of digits."""
     names = ("exp", "log", "log1p", "expm1", "tanh", "sqrt", "hypot")
-    words = {name: functools.partial(getattr(mp, name)) for name in names}  # opaque: binding must not look inside
+    # Partials, for binding must not look inside
+    words: dict[str, Any] = {name: functools.partial(getattr(mp, name)) for name in names}
     words |= {"log1p_unit": words["log1p"], "power_q": power_q, "math": mp}
     return {**words, "real": mp.convert, "wide": mp.convert}

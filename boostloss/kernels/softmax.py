@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log, log1p, log1p_unit
+from boostloss.kernels.scalar import exp, log1p, log1p_unit, smaller_probability
 from boostloss.kernels.templates import point, real, wide
 
 ZERO, ONE = np.float32(0), np.float32(1)
 LOWEST_LOG = np.float32(-3e38)  # stands for log 0 where it is a factor: 0 times -inf would be NaN
-OWN, TOP, REST, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, C, N_SLOTS = range(13)
+OWN, TOP, TIES, MINOR, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, N_SLOTS = range(13)  # what is kept of every row
+MOST_PARAMETERS = 3  # of a formula
 
 
 def picked(a: Any, b: Any, c: Any) -> Any:
@@ -62,7 +63,7 @@ def probability_of_sum(m, low):
     up = m >= ZERO
     e = e - e * (low if up else -low)
     larger = ONE / (ONE + e)
-    smaller = e * larger
+    smaller = smaller_probability(e, larger)
     rest = log1p_unit(e)
     log_p = (ZERO if up else m + low) - rest
     log_q = wide(-m if up else ZERO) - wide(low if up else ZERO) - wide(rest)
@@ -84,12 +85,16 @@ def at(i, k, strides):
     return np.uint64(i * row_stride + k * class_stride)
 
 
-def load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row):
-    """Raw predictions, parameters and weights of a block; the own class gets -inf, so that it is no rest."""
+def fetch(raw_prediction, strides, start, size, share):
+    """Raw predictions of a block, one class after the other."""
     block = raw_prediction[start * strides[0] :]
     for k in range(share.shape[0]):
         for i in range(size):
             share[k, i] = block[at(i, k, strides)]
+
+
+def look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row):
+    """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
     for i in range(size):
         own = np.uint64(y_true[start + i])
         label[i] = own
@@ -98,7 +103,7 @@ def load(y_true, raw_prediction, sample_weight, table, class_weight, strides, st
         row[WEIGHT, i] = class_weight[own] * (sample_weight[start + i] if sample_weight.size else ONE)
     for j in range(table.shape[1]):
         for i in range(size):
-            row[A + j, i] = table[np.uint64(label[i]), j]
+            params[j, i] = table[np.uint64(label[i]), j]
 
 
 def store(result, out, strides, start, size):
@@ -109,29 +114,60 @@ def store(result, out, strides, start, size):
             block[at(i, k, strides)] = result[k, i]
 
 
-def separate(size, share, row):
-    """From raw predictions to exp(z_k - largest other z), their sum and the margin m of the own class."""
+def find_largest(size, share, row):
+    """The largest raw prediction of every row."""
     for i in range(size):
-        row[TOP, i], row[REST, i], row[LOW, i] = share[0, i], ZERO, ZERO
+        row[TOP, i], row[TIES, i], row[MINOR, i] = share[0, i], -ONE, ZERO
     for k in range(1, share.shape[0]):
         for i in range(size):
             v, top = share[k, i], row[TOP, i]
             row[TOP, i] = top if v < top else v  # a NaN gets in
+
+
+def add_ties(size, share, row):
+    """Raw predictions as large as the largest are shares of 1, of which MINOR leaves out one.
+
+    A loop of its own: with a second row of results the one before it no longer vectorises.
+    """
+    for k in range(share.shape[0]):
+        for i in range(size):
+            row[TIES, i] += ONE if share[k, i] == ONE else ZERO
+    for i in range(size):
+        row[MINOR, i] += row[TIES, i]
+
+
+def separate(size, share, row):
+    """From raw predictions to exp(z_k - largest other z) and the margin m of the own class.
+
+    MINOR is their sum without the largest, a 1: 1 - p of a dominant wrong class needs its digits.
+    """
+    find_largest(size, share, row)
     for k in range(share.shape[0]):
         for i in range(size):
             d, low = difference(share[k, i], row[TOP, i])
             e = exp(d)
             e += e * low
             share[k, i] = e
-            row[REST, i] += e
+            row[MINOR, i] += ZERO if e == ONE else e
+    add_ties(size, share, row)
     for i in range(size):
         m, low = difference(row[OWN, i], row[TOP, i])
-        m, lower = difference(m, log(row[REST, i]))
+        m, lower = difference(m, log1p(row[MINOR, i]))
         row[OWN, i], row[LOW, i] = m, low + lower
 
 
 def softmax_derivatives(
-    y_true, sample_weight, raw_prediction, n_rows, strides, table, class_weight, relative_floor, least, gradient, hessian
+    y_true,
+    sample_weight,
+    raw_prediction,
+    n_rows,
+    strides,
+    table,
+    class_weight,
+    relative_floor,
+    least,
+    gradient,
+    hessian,
 ):
     """Class indices; own class g = first, h = second - p first; others -first r, second r^2 - first r (1 - q r).
 
@@ -141,21 +177,25 @@ def softmax_derivatives(
     n = block_size(n_classes)
     share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
     row, label = np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
+    params = np.empty((MOST_PARAMETERS, n), table.dtype)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row)
+        fetch(raw_prediction, strides, start, size, share)
+        look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row)
         separate(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
             log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
-            _, first, second = point(log_p, log_q, p, q, *picked(row[A, i], row[B, i], row[C, i]))
+            _, first, second = point(log_p, log_q, p, q, *picked(params[0, i], params[1, i], params[2, i]))
             row[FIRST, i], row[SECOND, i], row[P, i], row[Q, i] = first, second, p, q
-            row[REST, i] = ONE / row[REST, i]
+            row[TOP, i] = ONE + row[MINOR, i]
         for k in range(n_classes):
             for i in range(size):
-                first, r, weight = row[FIRST, i], share[k, i] * row[REST, i], row[WEIGHT, i]
-                g = first * r
-                h, floor = row[SECOND, i] * (r * r) - g * (ONE - row[Q, i] * r), relative_floor * abs(g)
+                e, rest, weight = share[k, i], row[TOP, i], row[WEIGHT, i]
+                others = row[MINOR, i] if e == ONE else rest - e
+                r, complement = e / rest, row[P, i] + row[Q, i] * (others / rest)  # 1 - q r, without cancellation
+                g = row[FIRST, i] * r
+                h, floor = (row[SECOND, i] * r - row[FIRST, i] * complement) * r, relative_floor * abs(g)
                 floor = least if floor < least else floor
                 share[k, i], curve[k, i] = -g * weight, weight * (floor if h < floor else h)
         for i in range(size):
@@ -175,13 +215,15 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, row, label = np.empty((n_classes, n), real), np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
+    params = np.empty((MOST_PARAMETERS, n), table.dtype)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        load(y_true, raw_prediction, sample_weight, table, class_weight, strides, start, size, label, share, row)
+        fetch(raw_prediction, strides, start, size, share)
+        look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row)
         separate(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
-            f, _, _ = point(log_p, log_q, p, q, *picked(row[A, i], row[B, i], row[C, i]))
+            f, _, _ = point(log_p, log_q, p, q, *picked(params[0, i], params[1, i], params[2, i]))
             value[start + i] = row[WEIGHT, i] * f
 
 
@@ -191,19 +233,15 @@ def shares(targets, raw_prediction, strides, start, size, gap, share, target, ro
     for k in range(share.shape[0]):
         for i in range(size):
             gap[k, i], target[k, i] = block[at(i, k, strides)], labels[at(i, k, strides)]
-    for i in range(size):
-        row[TOP, i], row[REST, i], row[OWN, i] = gap[0, i], ZERO, ZERO
-    for k in range(1, share.shape[0]):
-        for i in range(size):
-            v, top = gap[k, i], row[TOP, i]
-            row[TOP, i], row[OWN, i] = top if v <= top else v, row[OWN, i] if v <= top else real(k)
+    find_largest(size, gap, row)
     for k in range(share.shape[0]):
         for i in range(size):
             d, low = difference(gap[k, i], row[TOP, i])
             e = exp(d)
             e += e * low
-            row[REST, i] += ZERO if row[OWN, i] == real(k) else e
             gap[k, i], share[k, i] = d, e
+            row[MINOR, i] += ZERO if e == ONE else e
+    add_ties(size, share, row)
 
 
 def soft_softmax_derivatives(
@@ -226,8 +264,8 @@ def soft_softmax_derivatives(
                 row[A, i] += target[k, i]
         for k in range(n_classes):
             for i in range(size):
-                whole, e = ONE + row[REST, i], share[k, i]
-                others = row[REST, i] if row[OWN, i] == real(k) else whole - e
+                whole, e = ONE + row[MINOR, i], share[k, i]
+                others = row[MINOR, i] if e == ONE else whole - e
                 g = row[A, i] * (e / whole) - target[k, i]
                 h, floor = row[A, i] * (e / whole) * (others / whole), relative_floor * abs(g)
                 floor = least if floor < least else floor
@@ -247,7 +285,7 @@ def soft_softmax_value(targets, sample_weight, raw_prediction, n_rows, strides, 
         size = min(n, n_rows - start)
         shares(targets, raw_prediction, strides, start, size, gap, share, target, row)
         for i in range(size):
-            row[A, i], row[B, i] = ZERO, log1p(row[REST, i])
+            row[A, i], row[B, i] = ZERO, log1p(row[MINOR, i])
         for k in range(n_classes):
             for i in range(size):
                 row[A, i] += class_weight[k] * target[k, i] * (row[B, i] - gap[k, i])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log1p_unit, share
+from boostloss.kernels.scalar import exp, log1p_unit, smaller_probability
 
 real: Any = float  # a target's type of a row's numbers, and the one for log q: binding replaces both
 wide: Any = float
@@ -34,7 +34,7 @@ def probability(m):
     """
     e = exp(-abs(m))
     larger = ONE / (ONE + e)
-    smaller = share(e, larger)
+    smaller = smaller_probability(e, larger)
     rest = log1p_unit(e)
     up = m >= ZERO
     log_p = (ZERO if up else m) - rest

@@ -89,7 +89,12 @@ class Loss(BaseEstimator):
             Training labels.
         sample_weight : array-like of shape (n,), optional
             Their weights.
+
+        Returns
+        -------
+        Loss
         """
+        self._validate()
         self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
         return copy.copy(self)
 

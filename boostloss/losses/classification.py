@@ -3,7 +3,7 @@
 import numpy as np
 
 from boostloss._validation import check_number, fail_at
-from boostloss.kernels.scalar import power_q
+from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.classification_base import ClassificationLoss, class_indices
 
 
@@ -107,10 +107,10 @@ class Focal(ClassificationLoss):
 
     @staticmethod
     def point(log_p, log_q, p, q, gamma):
-        """-(1 - p)^gamma log p."""
-        m = power_q(q, log_q, gamma)
-        first = m * (gamma * p * log_p - q)
-        second = gamma * p * m * (q * (log_p + 2.0) - (gamma - 1.0) * p * log_p)
+        """-(1 - p)^gamma log p; the power takes gamma in all its digits, gamma log q ulp hang on it."""
+        m, g = power_q(q, log_q, gamma), real(gamma)
+        first = m * (g * p * log_p - q)
+        second = g * p * m * (q * (log_p + 2.0) - (g - 1.0) * p * log_p)
         return -m * log_p, first, second
 
     def _relative_floor(self, n_outputs):

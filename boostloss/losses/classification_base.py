@@ -14,7 +14,7 @@ from boostloss._validation import (
     fail_at,
 )
 from boostloss.kernels import softmax, templates
-from boostloss.kernels.cpu import compiled
+from boostloss.kernels.cpu import compiled, takes_powers
 from boostloss.kernels.threads import run_flat, run_rows
 from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
 from boostloss.losses.class_weight import balanced, check_class_weight, class_weights
@@ -60,6 +60,11 @@ class ClassificationLoss(Loss):
             They count in "balanced".
         n_classes : int, optional
             K; by default one more than the largest label, and at least 2.
+
+        Returns
+        -------
+        ClassificationLoss
+            It has the number of classes in `n_classes_`.
         """
         self._validate()
         n_outputs = self._n_outputs_of(y_true) if n_classes is None else _n_outputs(n_classes)
@@ -165,16 +170,17 @@ class ClassificationLoss(Loss):
         n_classes = targets.n_classes
         class_weight = class_weights(self, n_classes)
         floors = tuple(map(real, floors))
+        kind = np.float64 if takes_powers(self.point) else real
         if targets.n_outputs == 1:
             template = getattr(templates, f"{'soft_' if targets.soft else ''}binary_{result}")
-            scalars = *(tuple(map(real, row)) for row in params), tuple(map(real, class_weight)), *floors
+            scalars = *(tuple(map(kind, row)) for row in params), tuple(map(real, class_weight)), *floors
             kernel = compiled(template, self.point, target_of(real, raw.dtype))
             return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
         if targets.soft:
             kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real, raw.dtype))
             labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.y_true.T.ravel()
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
-        table = np.array(params, real).reshape(n_classes, -1)
+        table = np.array(params, kind).reshape(n_classes, -1)
         kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real, raw.dtype))
         return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
@@ -204,7 +210,7 @@ class ClassificationLoss(Loss):
     def _log_posterior(self, margins):
         """log eta up to a constant per row, (n, K), apart from class weights and smoothing.
 
-        Where z is stationary for a mixture of labels, eta_j is proportional to p_j / (w_j slope_j): the composite losses
+        Where z is stationary for a mixture of labels, eta_j is proportional to p_j / (w_j slope_j): composite losses
         of Reid & Williamson 2010; for focal the map of Charoenphakdee et al., CVPR 2021.
         """
         parts = probability_parts(margins)
@@ -267,7 +273,7 @@ class ClassificationLoss(Loss):
         Returns
         -------
         float or ndarray of shape (K,)
-            For two classes a float; for K the margins with mean 0, a class without rows counting as half an average row.
+            For two classes a float; for K margins with mean 0, a class without rows counting as half an average row.
 
         Raises
         ------
@@ -289,6 +295,7 @@ class ClassificationLoss(Loss):
 
 
 def class_indices(y, n_classes):
+    """Labels of K classes, checked."""
     y = check_rows("y_true", y, len(y))
     fail_at("y_true", y, ~((y >= 0) & (y < n_classes) & (y == np.floor(y))), f"an integer in [0, {n_classes})")
     return y.astype(np.uint32)

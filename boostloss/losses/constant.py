@@ -13,6 +13,8 @@ def best_margins(log_posterior, log_weights):
     own, and the probabilities grow with t, so t is a root as well.
     """
     log_weights = log_weights - log_weights.max()
+    if len(log_weights) == 2:
+        return _two_margins(log_posterior, log_weights[1] - log_weights[0])
 
     def margins(t):
         return _increasing_roots(lambda m: log_posterior(m[None, :])[0] - log_weights - t, len(log_weights))
@@ -24,6 +26,20 @@ def best_margins(log_posterior, log_weights):
     while excess(-reach) > 0 or excess(reach) < 0:
         reach *= 2
     return margins(brentq(excess, -reach, reach, xtol=1e-15, rtol=1e-15))
+
+
+def _two_margins(log_posterior, log_odds):
+    """For two classes one root is enough: their margins are opposite."""
+
+    def excess(z):
+        log_eta = log_posterior(np.array([[-z, z]]))[0]
+        return log_eta[1] - log_eta[0] - log_odds
+
+    reach = 1.0
+    while excess(-reach) > 0 or excess(reach) < 0:
+        reach *= 2
+    z = brentq(excess, -reach, reach, xtol=1e-15, rtol=1e-15)
+    return np.array([-z, z])
 
 
 def _increasing_roots(f, n):

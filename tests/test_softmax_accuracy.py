@@ -1,0 +1,87 @@
+"""Softmax losses against 50-digit arithmetic: the truth is written here from the formulas, class by class."""
+
+import numpy as np
+import pytest
+
+import boostloss as bl
+
+mpmath = pytest.importorskip("mpmath", reason="50-digit arithmetic needs mpmath")
+CTX = mpmath.mp.clone() if hasattr(mpmath.mp, "clone") else mpmath.mp
+CTX.dps = 60
+
+
+def truth(y, z, gamma):
+    """Value, gradient, exact diagonal Hessian of one row, and the largest term of each entry of the Hessian."""
+    z = [CTX.mpf(float(v)) for v in z]
+    top = max(z)
+    e = [CTX.exp(v - top) for v in z]
+    rest = sum(e[k] for k in range(len(z)) if k != y)
+    p, q = e[y] / (e[y] + rest), rest / (e[y] + rest)
+    log_p, power = CTX.log1p(-q) if q < 0.5 else CTX.log(p), q**gamma
+    first = power * (gamma * p * log_p - q)
+    summands = [gamma * p * power * term for term in (2 * q, q * log_p, -(gamma - 1) * p * log_p)]
+    second = sum(summands)
+    gradient, hessian, terms = [], [], []
+    for k in range(len(z)):
+        r, others = e[k] / rest, sum(e[j] for j in range(len(z)) if j not in (k, y)) / rest
+        parts = (second, -p * first) if k == y else (second * r * r, -first * r * (p + q * others))
+        gradient.append(first if k == y else -first * r)
+        hessian.append(sum(parts))
+        weight = 1 if k == y else r * r
+        terms.append(max(map(abs, (*parts, *(weight * term for term in summands)))))
+    return -power * log_p, gradient, hessian, terms, p
+
+
+def spacing(number, dtype):
+    """That of the dtype at a number of any precision."""
+    info = np.finfo(dtype)
+    normal = CTX.mpf(2) ** (CTX.floor(CTX.log(number, 2)) - info.nmant) if number else 0
+    return max(normal, float(info.smallest_subnormal))
+
+
+def ulps(got, true, scale, dtype, p=1):
+    """Error in units in the last place of `scale`; where p is subnormal and its multiple a result, of p times that."""
+    unit = spacing(scale, dtype)
+    if 0 < p < float(np.finfo(dtype).tiny):
+        unit = max(unit, spacing(p, dtype) * scale / p)
+    return float(abs(CTX.mpf(float(got)) - true) / unit)
+
+
+def rows(n_classes, n_rows, spread, seed):
+    """Raw predictions: random, one class far ahead, the right or a wrong one, ties."""
+    rng = np.random.default_rng(seed)
+    z = rng.uniform(-spread, spread, (n_rows, n_classes))
+    z[::4, 0] = spread
+    z[1::4] = rng.normal(size=z[1::4].shape)
+    z[2::8] = 0.0
+    return rng.integers(0, n_classes, n_rows), z
+
+
+def worst(loss, gamma, dtype, y, z):
+    """The largest error of value, gradient and Hessian over the rows, each divided by what abs(z) > 20 allows."""
+    z = z.astype(dtype)
+    value, (gradient, hessian) = loss.loss(y, z), loss.gradient_hessian(y, z, curvature="exact")
+    found = np.zeros(3)
+    for i in range(len(y)):
+        allowance = max(1.0, float(abs(z[i]).max()) / 20)
+        true_value, true_gradient, true_hessian, terms, p = truth(int(y[i]), z[i], gamma)
+        errors = [ulps(value[i], true_value, true_value, dtype)]
+        errors.append(max(ulps(g, t, abs(t), dtype) for g, t in zip(gradient[i], true_gradient, strict=True)))
+        errors.append(max(ulps(h, t, s, dtype, p) for h, t, s in zip(hessian[i], true_hessian, terms, strict=True)))
+        found = np.maximum(found, np.array(errors) / allowance)
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("gamma", [0.0, 2.0, 5.0])
+@pytest.mark.parametrize("n_classes", [2, 3, 5, 50])
+def test_softmax_is_right_to_the_last_bits(n_classes, gamma, dtype):
+    """Value and gradient within 8 ulp (gamma 5: 12) for abs(z) <= 20, in proportion up to 1e4; a class far ahead too.
+
+    The Hessian has the squared share r^2 of a class besides: 10 and 17 ulp (measured: 9.8 and 15.7).
+    """
+    loss = bl.Focal(gamma=gamma) if gamma else bl.CrossEntropy()
+    bound = np.array([12, 12, 17] if gamma == 5 else [8, 8, 10])
+    for spread in (3.0, 20.0, 60.0, 1e4):
+        y, z = rows(n_classes, 400 // n_classes + 8, spread, seed=int(spread))
+        assert (worst(loss, CTX.mpf(gamma), dtype, y, z) <= bound).all(), spread
