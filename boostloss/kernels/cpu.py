@@ -14,6 +14,7 @@ from boostloss.kernels import scalar, softmax, templates
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 # A vectorised sum needs any order
 SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls a kernel from C
 # LLVM's own threshold leaves large formulas as calls: 20 times slower. Entry points that nobody uses are a third of the
 # time it takes to compile
 CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -127,6 +128,6 @@ def compiled(template, formula, target, options="loop"):
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
-        return njit(nogil=True, no_cfunc_wrapper=True, cache=True, **flags)(kernel)
+        return njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
     except RuntimeError:  # Numba found no folder it may write to
-        return njit(nogil=True, no_cfunc_wrapper=True, **flags)(kernel)
+        return njit(**KERNEL_OPTIONS, **flags)(kernel)

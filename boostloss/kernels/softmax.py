@@ -146,7 +146,7 @@ def separate(size, share, row):
         for i in range(size):
             d, low = difference(share[k, i], row[TOP, i])
             absent = d < LOWEST_LOG  # the own class: an exp that underflows would cost as much as ten others
-            e = exp(ZERO if absent else d)
+            e: Any = exp(ZERO if absent else d)
             e = ZERO if absent else e + e * low
             share[k, i] = e
             row[MINOR, i] += ZERO if e == ONE else e
