@@ -91,8 +91,10 @@ def _around(formula, template):
     """The functions between a template and the formula: what the formula's arguments are."""
     if template.__name__.startswith("elementwise"):
         return {"point": templates.point_of_residual}
-    point = templates.point_of_wide if takes_powers(formula) else templates.point_of_probability
-    return {"point": point, "picked": softmax.PICKED[formula.__code__.co_argcount - 4]}
+    words = {"picked": softmax.PICKED[formula.__code__.co_argcount - 4]}
+    if takes_powers(formula):
+        return {**words, "point": templates.point_of_wide, "parameter": softmax.wide_parameter}
+    return {**words, "point": templates.point_of_probability, "parameter": softmax.real_parameter}
 
 
 def bound_template(template, formula, words, wrap):

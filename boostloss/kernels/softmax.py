@@ -22,6 +22,20 @@ OWN, TOP, TIES, MINOR, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, N_SLOTS = range(1
 MOST_PARAMETERS = 3  # of a formula
 
 
+def parameter(high: Any, low: Any) -> Any:
+    """A hyper-parameter from its two parts: binding replaces it by one of the following."""
+
+
+def real_parameter(high, low):
+    """In the type of the row."""
+    return high
+
+
+def wide_parameter(high, low):
+    """In all its digits."""
+    return wide(high) + wide(low)
+
+
 def picked(a: Any, b: Any, c: Any) -> Any:
     """As many of the three as the formula has hyper-parameters: binding replaces it by one of the following."""
 
@@ -101,9 +115,11 @@ def look_up(y_true, sample_weight, table, class_weight, start, size, label, shar
         row[OWN, i] = share[own, i]
         share[own, i] = -np.inf
         row[WEIGHT, i] = class_weight[own] * (sample_weight[start + i] if sample_weight.size else ONE)
-    for j in range(table.shape[1]):
+    n_params = table.shape[1] // 2
+    for j in range(n_params):
         for i in range(size):
-            params[j, i] = table[np.uint64(label[i]), j]
+            own = np.uint64(label[i])
+            params[j, i], params[MOST_PARAMETERS + j, i] = table[own, j], table[own, n_params + j]
 
 
 def store(result, out, strides, start, size):
@@ -172,13 +188,14 @@ def softmax_derivatives(
 ):
     """Class indices; own class g = first, h = second - p first; others -first r, second r^2 - first r (1 - q r).
 
-    `table` (K, P) has the hyper-parameters of every class. Floors as in the binary template.
+    `table` (K, 2 P) has the hyper-parameters of every class, rounded, and then what rounding took from them: double
+    scratch would halve the width of the whole loop. Floors as in the binary template.
     """
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
     row, label = np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
-    params = np.empty((MOST_PARAMETERS, n), table.dtype)
+    params = np.empty((2 * MOST_PARAMETERS, n), real)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
         fetch(raw_prediction, strides, start, size, share)
@@ -187,7 +204,9 @@ def softmax_derivatives(
         for i in range(size):
             log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
             log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
-            _, first, second = point(log_p, log_q, p, q, *picked(params[0, i], params[1, i], params[2, i]))
+            a, b = parameter(params[0, i], params[3, i]), parameter(params[1, i], params[4, i])
+            c = parameter(params[2, i], params[5, i])
+            _, first, second = point(log_p, log_q, p, q, *picked(a, b, c))
             row[FIRST, i], row[SECOND, i], row[P, i], row[Q, i] = first, second, p, q
             row[TOP, i] = ONE + row[MINOR, i]
         for k in range(n_classes):
@@ -216,7 +235,7 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, row, label = np.empty((n_classes, n), real), np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
-    params = np.empty((MOST_PARAMETERS, n), table.dtype)
+    params = np.empty((2 * MOST_PARAMETERS, n), real)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
         fetch(raw_prediction, strides, start, size, share)
@@ -224,7 +243,9 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
         separate(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
-            f, _, _ = point(log_p, log_q, p, q, *picked(params[0, i], params[1, i], params[2, i]))
+            a, b = parameter(params[0, i], params[3, i]), parameter(params[1, i], params[4, i])
+            c = parameter(params[2, i], params[5, i])
+            f, _, _ = point(log_p, log_q, p, q, *picked(a, b, c))
             value[start + i] = row[WEIGHT, i] * f
 
 
