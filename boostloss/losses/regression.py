@@ -1,7 +1,5 @@
 """Robust losses of the residual r = raw_prediction - y_true, normalised to curvature 1 at r = 0."""
 
-import numpy as np
-
 from boostloss.kernels.scalar import exp, expm1, log1p
 from boostloss.losses.regression_base import RegressionLoss, auto_or_number
 
@@ -48,16 +46,8 @@ class Huber(RegressionLoss):
         return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
 
     @property
-    def metric_name(self):
-        """The loss itself where delta is a number, else its limit, the mean absolute error."""
-        return "mean_absolute_error" if isinstance(self.delta, str) else super().metric_name
-
-    def _metric_values(self, targets, raw, value):
-        if not isinstance(self.delta, str):
-            return super()._metric_values(targets, raw, value)
-        np.abs(raw - targets.y_true, out=value, casting="same_kind")
-        if targets.sample_weight.size:
-            value *= targets.sample_weight
+    def _scale_moves(self):
+        return isinstance(self.delta, str)
 
 
 class LogCosh(RegressionLoss):
@@ -107,13 +97,5 @@ class LogCosh(RegressionLoss):
         return c * (c * value), c * slope if r > 0.0 else -c * slope, sech * sech, weight
 
     @property
-    def metric_name(self):
-        """The loss itself where the scale is a number, else its limit, the mean absolute error."""
-        return "mean_absolute_error" if isinstance(self.scale, str) else super().metric_name
-
-    def _metric_values(self, targets, raw, value):
-        if not isinstance(self.scale, str):
-            return super()._metric_values(targets, raw, value)
-        np.abs(raw - targets.y_true, out=value, casting="same_kind")
-        if targets.sample_weight.size:
-            value *= targets.sample_weight
+    def _scale_moves(self):
+        return isinstance(self.scale, str)

@@ -96,6 +96,25 @@ class RegressionLoss(Loss):
         factors = 1 / (self._step(learning_rate) * mean), 1 / mean
         run_rows(compiled(templates.rescale, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
+    # --------------------------------------------------------------------------------------------------------- metric
+
+    @property
+    def _scale_moves(self):
+        """Whether the values of two rounds cannot be compared: the metric is the limit then, the absolute error."""
+        return False
+
+    @property
+    def metric_name(self):
+        """The loss itself, or the mean absolute error where its scale moves from round to round."""
+        return "mean_absolute_error" if self._scale_moves else super().metric_name
+
+    def _metric_values(self, targets, raw, value):
+        if not self._scale_moves:
+            return super()._metric_values(targets, raw, value)
+        np.abs(raw - targets.y_true, out=value, casting="same_kind")
+        if targets.sample_weight.size:
+            value *= targets.sample_weight
+
     # ----------------------------------------------------------------------------------------------- start, prediction
 
     def fit_intercept_only(self, y_true, sample_weight=None):
