@@ -137,6 +137,8 @@ def train(
     if not own_start and train_set.get_init_score() is not None:
         warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)
         own_start = True
+    if not own_start and any(data.get_init_score() is not None for data in data_sets):
+        raise ValueError("valid_sets have an init_score and train_set has none, must be given for all of them or none.")
     rate = float(_given(params, LEARNING_RATE, 0.1))
     with _started([] if own_start else data_sets, start), labels_read_once():
         booster: Any = lightgbm.train(

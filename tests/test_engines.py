@@ -598,3 +598,14 @@ def test_early_stopping_watches_the_loss(engine):
     values = log["v"]["focal"]
     assert len(values) < 50
     assert best == int(np.argmin(values))
+
+
+def test_init_score_of_a_validation_set_alone_is_refused():
+    """Nothing that a user set on a data set is overwritten or cleared."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 3)), rng.integers(0, 2, 200)
+    train_set = lgb.Dataset(X, y)
+    valid_set = lgb.Dataset(X, y, reference=train_set, init_score=np.full(200, 0.25))
+    with pytest.raises(ValueError, match="valid_sets have an init_score and train_set has none"):
+        boostloss.lightgbm.train({"verbosity": -1}, train_set, 2, valid_sets=[valid_set], loss=CrossEntropy())
+    assert (valid_set.get_init_score() == 0.25).all()

@@ -134,9 +134,9 @@ def test_weight_zero_removes_a_row():
     """Rows of weight zero change nothing, where cut points do not depend on them."""
     X, y, weight = binary_problem(200)
     weight[::3] = 0
-    make = lambda: bl.LossClassifier(xgb_classifier(tree_method="exact", max_depth=2))  # noqa: E731
-    weighted = make().fit(X, y, sample_weight=weight)
-    removed = make().fit(X[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
+    classifier = bl.LossClassifier(xgb_classifier(tree_method="exact", max_depth=2))
+    weighted = clone(classifier).fit(X, y, sample_weight=weight)
+    removed = clone(classifier).fit(X[weight > 0], y[weight > 0], sample_weight=weight[weight > 0])
     kept = X[weight > 0]
     np.testing.assert_allclose(weighted.decision_function(kept), removed.decision_function(kept), atol=1e-4)
 

@@ -147,7 +147,10 @@ def test_gradients_hessians_numerically(case, sample_weight, monkeypatch):
         # Their targets reach 100, where these gradients have saturated: with weights the loss is about 2,000, and its
         # differences have a noise of 1e-9 where the absolute tolerance is 1e-10. The range is narrowed, not that.
         draw = theirs.random_y_true_raw_prediction
-        narrow = lambda **arguments: draw(**{**arguments, "y_bound": (-5, 5)})  # noqa: E731
+
+        def narrow(**arguments):
+            return draw(**{**arguments, "y_bound": (-5, 5)})
+
         monkeypatch.setattr(theirs, "random_y_true_raw_prediction", narrow)
     theirs.test_gradients_hessians_numerically(Adapter(case), sample_weight, global_random_seed=42)
 
