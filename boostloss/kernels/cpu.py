@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels import scalar, softmax, templates
+from boostloss.kernels import double, scalar, softmax, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -20,7 +20,7 @@ KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}  # no
 CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
-TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": scalar.DOUBLE}
+TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": double.DOUBLE}
 
 
 NUMBERS = int, float, np.generic, type

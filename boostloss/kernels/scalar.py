@@ -6,7 +6,7 @@ float32 polynomials that Numba inlines and LLVM vectorises (a call to libm never
 to the C library's functions, `mpmath_words` to as many digits as a test asks for. Every target also binds
 
     real    the type of a row's numbers
-    wide    the type of the `log_q` that `power_q` gets: double; in float32 the product costs about |gamma log_q| ulp
+    wide    the type of the hyper-parameters of a formula with `power_q`: double
 
 What a formula must respect, or it loses its speed, its float32 or its cached machine code:
 - floats are written plainly (`0.5 * r`): binding gives them the type of the row; integer literals only as exponents;
@@ -17,7 +17,7 @@ What a formula must respect, or it loses its speed, its float32 or its cached ma
 The float32 words return NaN for NaN, subnormal results without flushing them to 0, and inf only beyond float32. Their
 largest errors, in units in the last place of float32 (subnormals included), against float64:
 
-    exp 0.9   log 1.1   log1p 1.1   log1p_unit 1.1   expm1 1.3   tanh 1.4   sqrt 0.5   hypot 1.2
+    exp 0.7   log 1.1   log1p 1.1   log1p_unit 1.1   expm1 1.3   tanh 1.4   sqrt 0.5   hypot 1.2
     power_q of q = sigmoid(z), any z, through exp, log1p_unit and log_q: 1.6 for gamma = 1, 2.8 for 2, 6.2 for 5
 
 Coefficients: minimax in the weighted maximum norm (Lawson's algorithm), rounded to float32 one after the other from the
@@ -37,13 +37,46 @@ log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) do
 
 
 def power_q(q, log_q, gamma):
-    """q ** gamma for gamma >= 0, 0 ** 0 being 1; log_q is the logarithm of q, at least as precise as `wide`."""
+    """q ** gamma for gamma >= 0, 0 ** 0 being 1; log_q is `joined`, for gamma multiplies its error."""
     return q**gamma
+
+
+# Words of the templates, which a formula does not need
 
 
 def smaller_probability(e, larger):
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger
+
+
+def joined(high, low):
+    """high + low with more digits than `real` has: a double in SIMD, a pair in DOUBLE."""
+    return high + low
+
+
+def number(log_q):
+    """A `joined` sum in the type of the row."""
+    return log_q
+
+
+def exp_difference(x, low):
+    """exp(x - low), low being small."""
+    return exp(x - low)
+
+
+def log1p_parts(x):
+    """log(1 + x) for x >= 0 as a sum, so that rounding takes nothing from its larger part."""
+    return 0.0, log1p(x)
+
+
+def log1p_unit_parts(x):
+    """The same for x in [0, 1]."""
+    return 0.0, log1p(x)
+
+
+def reciprocal(high, low):
+    """1 / (high + low) as a sum."""
+    return 1.0 / (high + low), 0.0
 
 
 f32, f64, i32, i64 = np.float32, np.float64, np.int32, np.int64
@@ -59,7 +92,6 @@ ROUND_POWER = f64(1.5 * 2.0**52 + 127 + 24)
 LOWEST_POWER, POWER_SCALE = f64(-151), f32(2.0**-24)
 
 EXPONENT_BITS, FRACTION_BITS = i32(-0x800000), i32(0x7FFFFF)
-HIGH_HALF = i64(-0x8000000)
 ONE_BITS, THREE_QUARTERS_BITS = i32(0x3F800000), i32(0x3F400000)
 
 
@@ -82,18 +114,25 @@ def exp_remainder(r):
     return high * (r * r) + (f32(0.166665211) * r + f32(0.49999994))
 
 
-def exp32(x):
-    """exp(x): Cody-Waite reduction to 2**n exp(r), the scaling in two factors so that each is a normal number."""
+def exp_difference32(x, low):
+    """Cody-Waite reduction to 2**n exp(r), the scaling in two factors so that each is a normal number."""
     x = f32(89) if x > f32(89) else x
     x = f32(-104) if x < f32(-104) else x
     shifted = x * LOG2_E + ROUND
     n = shifted - ROUND
-    r = x - n * LN2_HIGH - n * LN2_LOW
+    high, r_low = x - n * LN2_HIGH, n * LN2_LOW + low
+    r = high - r_low
     y = r + ONE
-    y = y + (exp_remainder(r) * (r * r) + (r - (y - ONE)))  # what r + 1 lost is added again: 0.8 instead of 1.0 ulp
+    # What the last two sums lost is added again: 0.8 instead of 1.0 ulp
+    y = y + (exp_remainder(r) * (r * r) + ((high - r) - r_low) + (r - (y - ONE)))
     twice = bits_of(shifted)  # n + 2 * 127
     once = i32(twice >> i32(1))
     return y * from_bits(once << i32(23)) * from_bits(i32(twice - once) << i32(23))
+
+
+def exp32(x):
+    """exp(x): without a low part LLVM leaves its subtraction out."""
+    return exp_difference32(x, ZERO)
 
 
 def expm1_32(x):
@@ -108,13 +147,19 @@ def expm1_32(x):
     return x if abs(x) < f32(2.0**-25) else y  # halving would lose a bit of a subnormal
 
 
-def log_of(n, m):
+def log_parts(n, m):
     """n log(2) + log(1 + m) for an integer n and m in [-1/4, 1/2]: cut there, m = 2**-n (1 + x) - 1 has no rounding."""
     m2 = m * m
     y = (f32(0.1047263) * m + f32(-0.13163954)) * m2 + (f32(0.144776255) * m + f32(-0.166468769))
     y = (f32(-0.0451530144) * (m2 * m2) + y) * (m2 * m2)
     y = y + ((f32(0.19990848) * m + f32(-0.250001103)) * m2 + (f32(0.333334506) * m - HALF))
-    return n * LN2_HIGH + (y * m2 + n * LN2_LOW + m)
+    return n * LN2_HIGH, y * m2 + n * LN2_LOW + m
+
+
+def log_of(n, m):
+    """The sum of the two parts."""
+    high, low = log_parts(n, m)
+    return high + low
 
 
 def log32(x):
@@ -139,13 +184,27 @@ def log1p32(x):
     return y if x > -ONE else (-INFINITY if x == -ONE else NAN)
 
 
-def log1p_unit32(x):
-    """log(1 + x) for x in [0, 1], by one polynomial; its last step not by Estrin: 1.05 instead of 1.34 ulp."""
+def log1p_parts32(x):
+    """The parts of log(1 + x) for finite x >= 0, NaN for NaN."""
+    bits = i32(i32(bits_of(ONE + x) - THREE_QUARTERS_BITS) & EXPONENT_BITS)
+    scale = from_bits(ONE_BITS - bits)
+    high, low = log_parts(f32(i32(bits >> i32(23))), x * scale + (scale - ONE))
+    return high, low if x >= ZERO else NAN
+
+
+def log1p_unit_parts32(x):
+    """x and log(1 + x) - x for x in [0, 1]; the last step not by Estrin: 1.05 instead of 1.34 ulp for their sum."""
     x2 = x * x
     y = (f32(-0.00329046859) * x + f32(0.0200862419)) * x2 + (f32(-0.057457231) * x + f32(0.106611282))
     y = y * x2 + (f32(-0.153448805) * x + f32(0.196921021))
     y = (y * x2 + (f32(-0.24958019) * x + f32(0.333304644))) * x + f32(-0.499999315)
-    return y * x2 + x
+    return x, y * x2
+
+
+def log1p_unit32(x):
+    """log(1 + x) for x in [0, 1]."""
+    high, low = log1p_unit_parts32(x)
+    return low + high
 
 
 def tanh32(x):
@@ -180,21 +239,21 @@ def power_q32(q, log_q, gamma):
     return y * from_bits(i32(f64(shifted).view(i64)) << i32(23)) * POWER_SCALE
 
 
-def power_q64(q, log_q, gamma):
-    """The C library's pow, which multiplies the relative error of q by gamma: see `smaller_probability64`."""
-    return q**gamma
+def joined32(high, low):
+    """In double."""
+    return f64(high) + f64(low)
 
 
-def smaller_probability64(e, larger):
-    """e / (1 + e) with the error of exp alone: e * larger, corrected by the exact remainder of the division.
+def number32(log_q):
+    """Rounded to float32."""
+    return f32(log_q)
 
-    Halves of 26 and 27 bits have exact products, which stay exact where LLVM fuses them with a sum.
-    """
-    y, d = e * larger, f64(1) + e
-    y_high, d_high = i64(f64(y).view(i64) & HIGH_HALF).view(f64), i64(f64(d).view(i64) & HIGH_HALF).view(f64)
-    y_low, d_low = y - y_high, (d - d_high) + (e - (d - f64(1)))  # with what 1 + e lost
-    remainder = (e - y_high * d_high) - y_high * d_low - y_low * d_high - y_low * d_low
-    return y + remainder * larger if y > f64(1e-290) else y
+
+def reciprocal32(high, low):
+    """By one division in double."""
+    exact = f64(1) / (f64(high) + f64(low))
+    rounded = f32(exact)
+    return rounded, f32(exact - f64(rounded))
 
 
 SIMD = {
@@ -207,21 +266,13 @@ SIMD = {
     "sqrt": math.sqrt,  # one vector instruction, correctly rounded
     "hypot": hypot32,
     "power_q": power_q32,
+    "joined": joined32,
+    "number": number32,
+    "exp_difference": exp_difference32,
+    "log1p_parts": log1p_parts32,
+    "log1p_unit_parts": log1p_unit_parts32,
+    "reciprocal": reciprocal32,
     "real": np.float32,
-    "wide": np.float64,
-}
-DOUBLE = {
-    "exp": math.exp,
-    "log": math.log,
-    "log1p": math.log1p,
-    "log1p_unit": math.log1p,
-    "expm1": math.expm1,
-    "tanh": math.tanh,
-    "sqrt": math.sqrt,
-    "hypot": math.hypot,
-    "power_q": power_q64,
-    "smaller_probability": smaller_probability64,
-    "real": np.float64,
     "wide": np.float64,
 }
 

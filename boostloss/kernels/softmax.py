@@ -1,9 +1,10 @@
 """The loops of K classes: softmax of (n, K) raw predictions, in blocks of rows.
 
-The probability of the true class is sigmoid(m) with m = z_y - logsumexp(the other z), and the other classes share the
-rest, 1 - p, as r_k = exp(z_k - logsumexp): so a formula of p gives all derivatives. Inner loops run over the rows of a
-block on contiguous scratch, one class after the other, and vectorise for any K. The scratch is one array per kind:
-with one array per quantity LLVM gives up proving that they do not overlap.
+The probability of the true class is p = E / (E + rest), E = exp(z_y - top) and rest = sum exp(z_k - top) over the other
+classes, top being their largest z. They share 1 - p as r_k = exp(z_k - top) / rest: so a formula of p gives all
+derivatives. Inner loops run over the rows of a block on contiguous scratch, one class after the other, and vectorise
+for any K. What is kept of every row lies in one array, at places LLVM knows: it proves of few arrays only that they do
+not overlap.
 
 Raw predictions and results are flat: class k of row i is at i * strides[0] + k * strides[1], so that one compiled loop
 serves both memory orders (LLVM makes a second, vectorised version for the stride 1).
@@ -13,13 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log1p, log1p_unit, smaller_probability
+from boostloss.kernels.scalar import (
+    exp_difference,
+    joined,
+    log1p_parts,
+    log1p_unit_parts,
+    reciprocal,
+    smaller_probability,
+)
 from boostloss.kernels.templates import point, real, wide
 
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LOWEST_LOG = np.float32(-3e38)  # stands for log 0 where it is a factor: 0 times -inf would be NaN
-OWN, TOP, TIES, MINOR, LOW, FIRST, SECOND, P, Q, WEIGHT, A, B, N_SLOTS = range(13)  # what is kept of every row
+MOST_ROWS = 256  # of a block
 MOST_PARAMETERS = 3  # of a formula
+# What is kept of every row; a hyper-parameter has a place for itself and one for what rounding took from it
+OWN, TOP, REST, REST_LOW, INVERSE, INVERSE_LOW, FIRST, SECOND, P, Q, WEIGHT, LEAST, PARAMETERS = range(13)
+TOTAL, LOG_REST = FIRST, SECOND  # with soft labels
+N_KEPT = PARAMETERS + 2 * MOST_PARAMETERS
 
 
 def parameter(high: Any, low: Any) -> Any:
@@ -71,23 +83,39 @@ def difference(a, b):
     return d, low if abs(d) < np.float32(1e4) else ZERO  # the low part of an infinite difference is NaN
 
 
-def probability_of_sum(m, low):
-    """log p, log q, p and q of p = sigmoid(m + low)."""
-    e = exp(-abs(m))
-    up = m >= ZERO
-    e = e - e * (low if up else -low)
+def own_probability(d, low, rest, rest_low, inverse, inverse_low):
+    """log p, log q, p and q of the own class: exp(d + low) stands against rest + rest_low = 1 / (inverse + ..)."""
+    above = d >= ZERO
+    factor, factor_low = rest if above else inverse, rest_low if above else inverse_low
+    ratio = exp_difference(-d if above else d, low if above else -low)
+    ratio = ratio * factor + ratio * factor_low
+    flipped, over = ONE / ratio, ratio > ONE  # where the own class is above the others one by one, not together
+    up, e = above != over, flipped if over else ratio
     larger = ONE / (ONE + e)
     smaller = smaller_probability(e, larger)
-    rest = log1p_unit(e)
-    log_p = (ZERO if up else m + low) - rest
-    log_q = wide(-m if up else ZERO) - wide(low if up else ZERO) - wide(rest)
-    log_q = LOWEST_LOG if log_q < LOWEST_LOG else log_q
+    log_rest, tail = log1p_parts(rest - ONE + rest_low)
+    gap, lost = difference(log_rest, d)
+    gap, tail = LOWEST_LOG if gap < LOWEST_LOG else gap, tail + (lost - low)
+    log_e, log_e_low = log1p_unit_parts(e)
+    log_p = -(log_e + log_e_low) if up else -(gap + (tail + (log_e_low + log_e)))
+    log_q, lost = difference(gap if up else ZERO, log_e)
+    log_q = joined(log_q, lost + ((tail if up else ZERO) - log_e_low))
     return log_p, log_q, larger if up else smaller, smaller if up else larger
+
+
+def kept(row, what):
+    """One number of every row of a block."""
+    return row[what * MOST_ROWS : (what + 1) * MOST_ROWS]
+
+
+def kept_sums(row):
+    """The sum over the other classes and its reciprocal, in two parts each."""
+    return kept(row, REST), kept(row, REST_LOW), kept(row, INVERSE), kept(row, INVERSE_LOW)
 
 
 def block_size(n_classes):
     """Rows at a time, so that the scratch stays in the first cache; it divides the rows of a thread's slice."""
-    n = 256
+    n = MOST_ROWS
     while n > 32 and n * n_classes > 2048:
         n //= 2
     return n
@@ -107,19 +135,26 @@ def fetch(raw_prediction, strides, start, size, share):
             share[k, i] = block[at(i, k, strides)]
 
 
-def look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row):
+def look_up(y_true, sample_weight, table, class_weight, start, size, share, row):
     """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
+    own, weight = kept(row, OWN), kept(row, WEIGHT)
+    label = y_true[start : start + size]
     for i in range(size):
-        own = np.uint64(y_true[start + i])
-        label[i] = own
-        row[OWN, i] = share[own, i]
-        share[own, i] = -np.inf
-        row[WEIGHT, i] = class_weight[own] * (sample_weight[start + i] if sample_weight.size else ONE)
+        k = np.uint64(label[i])
+        own[i] = share[k, i]
+        share[k, i] = -np.inf
+        weight[i] = class_weight[k] * (sample_weight[start + i] if sample_weight.size else ONE)
     n_params = table.shape[1] // 2
+    if table.shape[0] == 1 and start:
+        return  # the same parameters for all classes, there since the first block
     for j in range(n_params):
-        for i in range(size):
-            own = np.uint64(label[i])
-            params[j, i], params[MOST_PARAMETERS + j, i] = table[own, j], table[own, n_params + j]
+        high, low = kept(row, PARAMETERS + j), kept(row, PARAMETERS + MOST_PARAMETERS + j)
+        if table.shape[0] == 1:
+            high[:], low[:] = table[0, j], table[0, n_params + j]
+        else:
+            for i in range(size):
+                k = np.uint64(label[i])
+                high[i], low[i] = table[k, j], table[k, n_params + j]
 
 
 def store(result, out, strides, start, size):
@@ -132,45 +167,48 @@ def store(result, out, strides, start, size):
 
 def find_largest(size, share, row):
     """The largest raw prediction of every row."""
+    largest = kept(row, TOP)
     for i in range(size):
-        row[TOP, i], row[TIES, i], row[MINOR, i] = share[0, i], -ONE, ZERO
+        largest[i] = share[0, i]
     for k in range(1, share.shape[0]):
         for i in range(size):
-            v, top = share[k, i], row[TOP, i]
-            row[TOP, i] = top if v < top else v  # a NaN gets in
+            v, top = share[k, i], largest[i]
+            largest[i] = top if v < top else v  # a NaN gets in
 
 
-def add_ties(size, share, row):
-    """Raw predictions as large as the largest are shares of 1, of which MINOR leaves out one.
+def sum_up(size, share, row):
+    """From raw predictions to exp(z_k - largest) and their sum.
 
-    A loop of its own: with a second row of results the one before it no longer vectorises.
-    """
-    for k in range(share.shape[0]):
-        for i in range(size):
-            row[TIES, i] += ONE if share[k, i] == ONE else ZERO
-    for i in range(size):
-        row[MINOR, i] += row[TIES, i]
-
-
-def separate(size, share, row):
-    """From raw predictions to exp(z_k - largest other z) and the margin m of the own class.
-
-    MINOR is their sum without the largest, a 1: 1 - p of a dominant wrong class needs its digits.
+    It has two parts (Knuth 1969): 1 - p of a dominant wrong class is the sum without its 1.
     """
     find_largest(size, share, row)
+    largest, rest, rest_low = kept(row, TOP), kept(row, REST), kept(row, REST_LOW)
+    for i in range(size):
+        rest[i], rest_low[i] = ZERO, ZERO
     for k in range(share.shape[0]):
         for i in range(size):
-            d, low = difference(share[k, i], row[TOP, i])
+            d, low = difference(share[k, i], largest[i])
             absent = d < LOWEST_LOG  # the own class: an exp that underflows would cost as much as ten others
-            e: Any = exp(ZERO if absent else d)
-            e = ZERO if absent else e + e * low
-            share[k, i] = e
-            row[MINOR, i] += ZERO if e == ONE else e
-    add_ties(size, share, row)
-    for i in range(size):
-        m, low = difference(row[OWN, i], row[TOP, i])
-        m, lower = difference(m, log1p(row[MINOR, i]))
-        row[OWN, i], row[LOW, i] = m, low + lower
+            e = exp_difference(ZERO if absent else d, -low)
+            e = ZERO if absent else e
+            total = rest[i] + e
+            back = total - rest[i]
+            rest_low[i] += (rest[i] - (total - back)) + (e - back)
+            share[k, i], rest[i] = e, total
+
+
+def row_probability(row, i):
+    """log p, log q, p and q of the own class of a row, whose reciprocal of the sum is kept."""
+    rest, rest_low = kept(row, REST)[i], kept(row, REST_LOW)[i]
+    inverse, inverse_low = reciprocal(rest, rest_low)
+    kept(row, INVERSE)[i], kept(row, INVERSE_LOW)[i] = inverse, inverse_low
+    d, low = difference(kept(row, OWN)[i], kept(row, TOP)[i])
+    return own_probability(d, low, rest, rest_low, inverse, inverse_low)
+
+
+def row_parameter(row, j, i):
+    """Hyper-parameter j of a row."""
+    return parameter(kept(row, PARAMETERS + j)[i], kept(row, PARAMETERS + MOST_PARAMETERS + j)[i])
 
 
 def softmax_derivatives(
@@ -189,43 +227,48 @@ def softmax_derivatives(
     """Class indices; own class g = first, h = second - p first; others -first r, second r^2 - first r (1 - q r).
 
     `table` (K, 2 P) has the hyper-parameters of every class, rounded, and then what rounding took from them: double
-    scratch would halve the width of the whole loop. Floors as in the binary template.
+    scratch would halve the width of the whole loop; (1, 2 P) where all classes have the same. Floors as in the binary
+    template.
     """
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
-    row, label = np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
-    params = np.empty((2 * MOST_PARAMETERS, n), real)
+    row = np.empty(N_KEPT * MOST_ROWS, real)
+    rest, rest_low, inverse, inverse_low = kept_sums(row)
+    probability, other, weight = kept(row, P), kept(row, Q), kept(row, WEIGHT)
+    firsts, seconds, lowest = kept(row, FIRST), kept(row, SECOND), kept(row, LEAST)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
         fetch(raw_prediction, strides, start, size, share)
-        look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row)
-        separate(size, share, row)
+        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
+        sum_up(size, share, row)
         for i in range(size):
-            log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
+            log_p, log_q, p, q = row_probability(row, i)
             log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
-            a, b = parameter(params[0, i], params[3, i]), parameter(params[1, i], params[4, i])
-            c = parameter(params[2, i], params[5, i])
+            a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
             _, first, second = point(log_p, log_q, p, q, *picked(a, b, c))
-            row[FIRST, i], row[SECOND, i], row[P, i], row[Q, i] = first, second, p, q
-            row[TOP, i] = ONE + row[MINOR, i]
+            firsts[i], seconds[i], lowest[i] = weight[i] * first, weight[i] * second, weight[i] * least
+            probability[i], other[i] = p, q
         for k in range(n_classes):
             for i in range(size):
-                e, rest, weight = share[k, i], row[TOP, i], row[WEIGHT, i]
-                others = row[MINOR, i] if e == ONE else rest - e
-                r, complement = e / rest, row[P, i] + row[Q, i] * (others / rest)  # 1 - q r, without cancellation
-                g = row[FIRST, i] * r
-                h, floor = (row[SECOND, i] * r - row[FIRST, i] * complement) * r, relative_floor * abs(g)
-                floor = least if floor < least else floor
-                share[k, i], curve[k, i] = -g * weight, weight * (floor if h < floor else h)
+                e, first = share[k, i], firsts[i]
+                r = e * inverse[i] + e * inverse_low[i]
+                q, others = other[i], rest[i] - e + rest_low[i]
+                others = others * inverse[i] + others * inverse_low[i]
+                complement = ONE - q * r if r < HALF else probability[i] + q * others  # 1 - q r without cancellation
+                g = first * r
+                h, floor = (seconds[i] * r - first * complement) * r, relative_floor * abs(g)
+                floor = lowest[i] if floor < lowest[i] else floor
+                share[k, i], curve[k, i] = -g, floor if h < floor else h
         for i in range(size):
-            first, weight = row[FIRST, i], row[WEIGHT, i]
-            h, floor = row[SECOND, i] - row[P, i] * first, relative_floor * abs(first)
-            floor = least if floor < least else floor
-            row[FIRST, i], row[SECOND, i] = weight * first, weight * (floor if h < floor else h)
+            first = firsts[i]
+            h, floor = seconds[i] - probability[i] * first, relative_floor * abs(first)
+            floor = lowest[i] if floor < lowest[i] else floor
+            seconds[i] = floor if h < floor else h
+        label = y_true[start : start + size]
         for i in range(size):
             own = np.uint64(label[i])
-            share[own, i], curve[own, i] = row[FIRST, i], row[SECOND, i]
+            share[own, i], curve[own, i] = firsts[i], seconds[i]
         store(share, gradient, strides, start, size)
         store(curve, hessian, strides, start, size)
 
@@ -234,36 +277,18 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
     """Class indices."""
     n_classes = len(class_weight)
     n = block_size(n_classes)
-    share, row, label = np.empty((n_classes, n), real), np.empty((N_SLOTS, n), real), np.empty(n, np.uint32)
-    params = np.empty((2 * MOST_PARAMETERS, n), real)
+    share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)
+    weight = kept(row, WEIGHT)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
         fetch(raw_prediction, strides, start, size, share)
-        look_up(y_true, sample_weight, table, class_weight, start, size, label, share, params, row)
-        separate(size, share, row)
+        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
+        sum_up(size, share, row)
         for i in range(size):
-            log_p, log_q, p, q = probability_of_sum(row[OWN, i], row[LOW, i])
-            a, b = parameter(params[0, i], params[3, i]), parameter(params[1, i], params[4, i])
-            c = parameter(params[2, i], params[5, i])
+            log_p, log_q, p, q = row_probability(row, i)
+            a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
             f, _, _ = point(log_p, log_q, p, q, *picked(a, b, c))
-            value[start + i] = row[WEIGHT, i] * f
-
-
-def shares(targets, raw_prediction, strides, start, size, gap, share, target, row):
-    """For soft targets: z_k - largest z and its exp, their sum without the largest, and the targets of a block."""
-    labels, block = targets[start * strides[0] :], raw_prediction[start * strides[0] :]
-    for k in range(share.shape[0]):
-        for i in range(size):
-            gap[k, i], target[k, i] = block[at(i, k, strides)], labels[at(i, k, strides)]
-    find_largest(size, gap, row)
-    for k in range(share.shape[0]):
-        for i in range(size):
-            d, low = difference(gap[k, i], row[TOP, i])
-            e = exp(d)
-            e += e * low
-            gap[k, i], share[k, i] = d, e
-            row[MINOR, i] += ZERO if e == ONE else e
-    add_ties(size, share, row)
+            value[start + i] = weight[i] * f
 
 
 def soft_softmax_derivatives(
@@ -272,27 +297,31 @@ def soft_softmax_derivatives(
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
     n_classes = len(class_weight)
     n = block_size(n_classes)
-    gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
-    row = np.empty((N_SLOTS, n), real)
+    share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
+    row = np.empty(N_KEPT * MOST_ROWS, real)
+    rest, rest_low, inverse, inverse_low = kept_sums(row)
+    total, weight = kept(row, TOTAL), kept(row, WEIGHT)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        shares(targets, raw_prediction, strides, start, size, gap, share, target, row)
+        fetch(raw_prediction, strides, start, size, share)
+        fetch(targets, strides, start, size, target)
+        sum_up(size, share, row)
         for i in range(size):
-            row[A, i] = ZERO
-            row[WEIGHT, i] = sample_weight[start + i] if sample_weight.size else ONE
+            inverse[i], inverse_low[i] = reciprocal(rest[i], rest_low[i])
+            total[i], weight[i] = ZERO, sample_weight[start + i] if sample_weight.size else ONE
         for k in range(n_classes):
             for i in range(size):
                 target[k, i] *= class_weight[k]
-                row[A, i] += target[k, i]
+                total[i] += target[k, i]
         for k in range(n_classes):
             for i in range(size):
-                whole, e = ONE + row[MINOR, i], share[k, i]
-                others = row[MINOR, i] if e == ONE else whole - e
-                g = row[A, i] * (e / whole) - target[k, i]
-                h, floor = row[A, i] * (e / whole) * (others / whole), relative_floor * abs(g)
+                e = share[k, i]
+                p, q = e * inverse[i] + e * inverse_low[i], (rest[i] - e + rest_low[i]) * inverse[i]
+                g = total[i] * p - target[k, i]
+                h, floor = total[i] * p * q, relative_floor * abs(g)
                 floor = least if floor < least else floor
-                share[k, i] = row[WEIGHT, i] * g
-                target[k, i] = row[WEIGHT, i] * (floor if h < floor else h)
+                share[k, i] = weight[i] * g
+                target[k, i] = weight[i] * (floor if h < floor else h)
         store(share, gradient, strides, start, size)
         store(target, hessian, strides, start, size)
 
@@ -301,15 +330,20 @@ def soft_softmax_value(targets, sample_weight, raw_prediction, n_rows, strides, 
     """-sum_k w_k t_k log p_k."""
     n_classes = len(class_weight)
     n = block_size(n_classes)
-    gap, share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real), np.empty((n_classes, n), real)
-    row = np.empty((N_SLOTS, n), real)
+    share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)
+    top, log_rest, total = kept(row, TOP), kept(row, LOG_REST), kept(row, TOTAL)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        shares(targets, raw_prediction, strides, start, size, gap, share, target, row)
+        fetch(raw_prediction, strides, start, size, share)
+        sum_up(size, share, row)
         for i in range(size):
-            row[A, i], row[B, i] = ZERO, log1p(row[MINOR, i])
+            high, low = log1p_parts(kept(row, REST)[i] - ONE + kept(row, REST_LOW)[i])
+            total[i], log_rest[i] = ZERO, high + low
+        fetch(raw_prediction, strides, start, size, share)
+        labels = targets[start * strides[0] :]
         for k in range(n_classes):
             for i in range(size):
-                row[A, i] += class_weight[k] * target[k, i] * (row[B, i] - gap[k, i])
+                gap = log_rest[i] - (share[k, i] - top[i])
+                total[i] += class_weight[k] * labels[at(i, k, strides)] * gap
         for i in range(size):
-            value[start + i] = (sample_weight[start + i] if sample_weight.size else ONE) * row[A, i]
+            value[start + i] = (sample_weight[start + i] if sample_weight.size else ONE) * total[i]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, log1p_unit, smaller_probability
+from boostloss.kernels.scalar import exp, joined, log1p_unit, number, smaller_probability
 
-real: Any = float  # a target's type of a row's numbers, and the one for log q: binding replaces both
+real: Any = float  # a target's type of a row's numbers, and the one for the hyper-parameters of a power
 wide: Any = float
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)  # exact in float32: harmless in a float64 row too
@@ -30,7 +30,7 @@ def point(*arguments: Any) -> Any:
 def probability(m):
     """log p, log q, p and q of p = sigmoid(m), q = 1 - p, each to full relative precision.
 
-    log q is of the type `wide`: a power of q needs more digits of it than float32 has.
+    log q is `joined`: a power of q needs more digits of it than a row's numbers have.
     """
     e = exp(-abs(m))
     larger = ONE / (ONE + e)
@@ -38,7 +38,7 @@ def probability(m):
     rest = log1p_unit(e)
     up = m >= ZERO
     log_p = (ZERO if up else m) - rest
-    log_q = wide(-m if up else ZERO) - wide(rest)
+    log_q = joined(-m if up else ZERO, -rest)
     return log_p, log_q, larger if up else smaller, smaller if up else larger
 
 
@@ -49,7 +49,7 @@ def point_of_wide(log_p, log_q, p, q, *params):
 
 def point_of_probability(log_p, log_q, p, q, *params):
     """Any other formula of the probability of the true class."""
-    return formula(log_p, real(log_q), p, q, *params)
+    return formula(log_p, number(log_q), p, q, *params)
 
 
 def point_of_residual(y_true, raw_prediction, *params):

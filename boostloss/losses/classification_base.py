@@ -180,7 +180,7 @@ class ClassificationLoss(Loss):
             kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real, raw.dtype))
             labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.y_true.T.ravel()
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
-        table = _in_two_parts(np.array(params).reshape(n_classes, -1), real)
+        table = _in_two_parts(np.array(params if len(set(params)) > 1 else params[:1]), real)
         kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real, raw.dtype))
         return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
@@ -303,6 +303,7 @@ def class_indices(y, n_classes):
 
 def _in_two_parts(table, real):
     """Columns rounded to `real`, and then what rounding took from them, in `real` as well."""
+    table = table.reshape(len(table), -1)
     high = table.astype(real)
     return np.hstack([high, (table - high).astype(real)])
 
