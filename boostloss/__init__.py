@@ -1,7 +1,18 @@
 """Losses for XGBoost, LightGBM and scikit-learn, from one scalar definition each."""
 
 from boostloss.estimators import LossClassifier, LossRegressor
-from boostloss.losses import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Loss, Quantile, RegressionLoss
+from boostloss.losses import (
+    ClassificationLoss,
+    CrossEntropy,
+    Focal,
+    Huber,
+    LogCosh,
+    Loss,
+    Poly1,
+    Poly1Focal,
+    Quantile,
+    RegressionLoss,
+)
 
 __version__ = "0.1.0"
 
@@ -14,6 +25,8 @@ __all__ = [
     "Loss",
     "LossClassifier",
     "LossRegressor",
+    "Poly1",
+    "Poly1Focal",
     "Quantile",
     "RegressionLoss",
     "__version__",

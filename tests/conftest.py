@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reference import residual_scale
 
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Loss, Quantile
+from boostloss import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Loss, Poly1, Poly1Focal, Quantile
 
 SCALES = {"delta": 1.3, "scale": 1.2, "bandwidth": None}  # automatic ones, in units of S; None: 2 tau (1 - tau)
 
@@ -21,7 +21,7 @@ class Case:
 
     @property
     def is_classification(self):
-        return isinstance(self.loss, (CrossEntropy, Focal))
+        return isinstance(self.loss, ClassificationLoss)
 
     @property
     def is_automatic(self):
@@ -76,6 +76,8 @@ ANY_K = [
     CrossEntropy(curvature="exact"),
     *[Focal(gamma=gamma) for gamma in (0.0, 0.5, 2.0, 5.0)],
     Focal(gamma=2.0, curvature="exact"),
+    *[Poly1(epsilon=epsilon) for epsilon in (-0.5, 1.0, 3.0)],
+    *[Poly1Focal(gamma=gamma, epsilon=epsilon) for gamma, epsilon in ((2.0, 1.0), (0.5, -0.5))],
 ]
 TWO_CLASSES = [
     CrossEntropy(alpha=0.25),
@@ -85,6 +87,7 @@ TWO_CLASSES = [
     Focal(gamma=2.0, alpha=0.25),
     Focal(gamma=1.0, pos_weight=5.0),
     Focal(gamma=(0.5, 3.0), class_weight={0: 2.0}),
+    Poly1(epsilon=1.0, pos_weight=4.0),
 ]
 ONE_COLUMN = [Focal(gamma=2.0, label_smoothing=0.1, pos_weight=3.0)]
 THREE_CLASSES = [
@@ -92,6 +95,7 @@ THREE_CLASSES = [
     CrossEntropy(class_weight={0: 2.0, 2: 0.1}),
     Focal(gamma=2.0, class_weight=[0.5, 3.0, 1.0]),
     Focal(gamma=(0.0, 1.5, 4.0)),
+    Poly1Focal(gamma=(0.0, 1.5, 4.0), epsilon=0.5, class_weight=[0.5, 3.0, 1.0]),
 ]
 RESIDUAL = [
     Huber(),

@@ -26,11 +26,12 @@ def class_weights(loss, n_classes):
     return weights
 
 
-def of_probability(gamma, p, q):
-    """L = -q^gamma log p, and its first two derivatives by p."""
-    slope = gamma * q ** (gamma - 1) * np.log(p) - q**gamma / p
+def of_probability(gamma, epsilon, p, q):
+    """L = -q^gamma log p + epsilon q^(gamma + 1), and its first two derivatives by p."""
+    slope = gamma * q ** (gamma - 1) * np.log(p) - q**gamma / p - epsilon * (gamma + 1) * q**gamma
     bend = -gamma * (gamma - 1) * q ** (gamma - 2) * np.log(p) + 2 * gamma * q ** (gamma - 1) / p + q**gamma / p**2
-    return -(q**gamma) * np.log(p), slope, bend
+    bend += epsilon * (gamma + 1) * gamma * q ** (gamma - 1)
+    return -(q**gamma) * np.log(p) + epsilon * q ** (gamma + 1), slope, bend
 
 
 def targets(loss, y, n_classes):
@@ -48,11 +49,12 @@ def classification(loss, y, raw):
     gammas = np.broadcast_to(getattr(loss, "gamma", 0.0), n_classes)
     weights, t = class_weights(loss, n_classes), targets(loss, y, n_classes)
     value, gradient, hessian, curvature = np.zeros(len(z)), np.zeros_like(z), np.zeros_like(z), np.zeros_like(z)
-    cross_entropy = type(loss).__name__ == "CrossEntropy"
+    epsilon = getattr(loss, "epsilon", 0.0)
+    soft_targets = type(loss).__name__ == "CrossEntropy" and loss.label_smoothing
     for k in range(n_classes):
         own = np.eye(n_classes)[k]
         others = np.delete(p, k, axis=1).sum(axis=1)
-        f, slope, bend = of_probability(gammas[k], p[:, k], others)
+        f, slope, bend = of_probability(gammas[k], epsilon, p[:, k], others)
         first = p[:, [k]] * (own - p)
         second = p[:, [k]] * ((own - p) ** 2 - p * (1 - p))
         share = weights[k] * t[:, k]
@@ -62,9 +64,10 @@ def classification(loss, y, raw):
         gradient += share[:, None] * g
         hessian += share[:, None] * h
         curvature += share[:, None] * np.maximum(h, np.abs(g) / 2)
-    if cross_entropy or not np.any(gammas):
-        hessian_of_all = np.maximum(hessian, np.abs(gradient) / 2)
-        curvature = hessian if sigmoid else hessian_of_all if loss.label_smoothing else curvature
+    if sigmoid and not np.any(gammas) and abs(epsilon) <= 1:
+        curvature = hessian
+    elif soft_targets:
+        curvature = np.maximum(hessian, np.abs(gradient) / 2)
     if loss.curvature == "exact":
         curvature = np.maximum(hessian, 1e-16)
     if sigmoid:

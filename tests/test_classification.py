@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
 from sklearn.metrics import log_loss
 
-from boostloss import CrossEntropy, Focal
+from boostloss import CrossEntropy, Focal, Poly1, Poly1Focal
 
 UNSMOOTHED = [case for case in CLASSIFICATION if not case.loss.label_smoothing]
 SMOOTHED = [case for case in CLASSIFICATION if case.loss.label_smoothing]
@@ -400,6 +400,42 @@ def test_balanced_is_n_over_k_n_k():
     assert_allclose(CrossEntropy(class_weight="balanced").resolve(labels).class_weight, [2, 1, 2 / 3])
     smoothed = CrossEntropy(class_weight="balanced", label_smoothing=0.2).resolve(y)
     assert_allclose(smoothed.class_weight, [4 / 6, 4 / 2])
+
+
+def effective_by_hand(totals, beta):
+    """Cui et al. 2019: 1 / effective number, with sum K."""
+    inverse = [(1 - beta) / (1 - beta**n) for n in totals]
+    return [w * len(totals) / sum(inverse) for w in inverse]
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.999])
+def test_effective_weights(beta):
+    """From the counts of the classes, from summed sample weights, and without the smoothing of labels."""
+    y = [0, 0, 0, 0, 0, 0, 1, 1]
+    for kind in (CrossEntropy, Focal, Poly1, Poly1Focal):
+        loss = kind(class_weight="effective", beta=beta)
+        assert_allclose(loss.resolve(y).class_weight, effective_by_hand([6, 2], beta), rtol=1e-12)
+    loss = CrossEntropy(class_weight="effective", beta=beta)
+    weight = np.array([1.0, 2, 1, 1, 1, 1, 0.5, 3])
+    assert_allclose(loss.resolve(y, weight).class_weight, effective_by_hand([7, 3.5], beta), rtol=1e-12)
+    labels = [0, 1, 1, 2, 2, 2]
+    assert_allclose(loss.resolve(labels).class_weight, effective_by_hand([1, 2, 3], beta), rtol=1e-12)
+    smoothed = CrossEntropy(class_weight="effective", beta=beta, label_smoothing=0.2).resolve(y)
+    assert_allclose(smoothed.class_weight, effective_by_hand([6, 2], beta), rtol=1e-12)
+    missing = loss.resolve([0, 0, 2, 2, 2, 2], n_classes=4).class_weight
+    assert_allclose(missing[::2], effective_by_hand([2, 4], beta), rtol=1e-12)
+    assert missing[1::2] == [1, 1]
+
+
+def test_effective_weights_become_balanced_ones():
+    """With beta to 1, apart from a factor; the recovered probabilities do not know of either."""
+    y = np.repeat([0, 1, 2], [50, 5, 1])
+    effective = CrossEntropy(class_weight="effective", beta=1 - 1e-10).resolve(y).class_weight
+    balanced = CrossEntropy(class_weight="balanced").resolve(y).class_weight
+    assert_allclose(np.divide(effective, effective[0]), np.divide(balanced, balanced[0]), rtol=1e-7)
+    loss = Focal(class_weight="effective").resolve(y)
+    start = loss.fit_intercept_only(y)
+    assert_allclose(loss.predict_proba(start[None, :])[0], [50 / 56, 5 / 56, 1 / 56], rtol=1e-9)
 
 
 def test_balanced_start_is_zero():

@@ -8,14 +8,14 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CLASSIFICATION, LOSSES, REGRESSION, SIGMOID, SOFTMAX, over
+from conftest import CLASSIFICATION, LOSSES, REGRESSION, SIGMOID, SOFTMAX, Case, over
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import reference
 from scipy.optimize import check_grad
 from sklearn.base import clone
 
 import boostloss
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
+from boostloss import CrossEntropy, Focal, Huber, LogCosh, Poly1, Poly1Focal, Quantile
 from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled
 
@@ -381,6 +381,45 @@ def test_second_derivative_of_cross_entropy_is_bounded(case):
     assert (exact <= rowwise(weight, raw) * max(1.0, *largest) / 4 * (1 + 1e-12)).all()
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize(
+    ("loss", "limit"),
+    [
+        (Poly1(epsilon=0.0), CrossEntropy()),
+        (Poly1Focal(epsilon=0.0), Focal()),
+        (Poly1Focal(gamma=0.7, epsilon=0.0, pos_weight=None), Focal(gamma=0.7)),
+        (Poly1Focal(gamma=0.0, epsilon=0.5), Poly1(epsilon=0.5)),
+        (Poly1Focal(gamma=0.0, epsilon=2.0), Poly1(epsilon=2.0)),
+        (Poly1Focal(gamma=0.0, epsilon=-1.0), Poly1(epsilon=-1.0)),
+    ],
+    ids=repr,
+)
+def test_limits_of_poly_losses(loss, limit, n_outputs):
+    """Without epsilon they are what they come from, and without gamma poly-1 focal is poly-1, in everything."""
+    case = Case(loss, n_outputs)
+    y, raw, weight = case.sample(300, spread=8.0)
+    assert_allclose(loss.loss(y, raw, weight), limit.loss(y, raw, weight), rtol=1e-13)
+    for curvature in (None, "exact"):
+        ours, theirs = (x.gradient_hessian(y, raw, weight, curvature=curvature) for x in (loss, limit))
+        assert_allclose(ours[0], theirs[0], rtol=1e-13)
+        assert_allclose(ours[1], theirs[1], rtol=1e-12, atol=1e-14)
+    assert_allclose(loss.predict_proba(raw), limit.predict_proba(raw), rtol=1e-12)
+    assert_allclose(loss.fit_intercept_only(y, weight), limit.fit_intercept_only(y, weight), rtol=1e-12, atol=1e-13)
+
+
+def test_posterior_of_poly1_by_hand():
+    """logit eta = z + log1p(epsilon q1) - log1p(epsilon p1); for epsilon = -1 it is 2 z, to the ends of the range."""
+    z = np.linspace(-30, 30, 121)
+    p = 1 / (1 + np.exp(-z))
+    for epsilon in (-0.5, 1.0, 4.0):
+        eta = Poly1(epsilon=epsilon).predict_proba(z)
+        expected = z + np.log1p(epsilon * (1 - p)) - np.log1p(epsilon * p)
+        assert_allclose(np.log(eta[:, 1]) - np.log(eta[:, 0]), expected, rtol=1e-11, atol=1e-12)
+    z = np.linspace(-350, 350, 141)
+    eta = Poly1(epsilon=-1.0).predict_proba(z)
+    assert_allclose(np.log(eta[:, 1]) - np.log(eta[:, 0]), 2 * z, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("gamma", [0.1, 0.5, 1.0, 2.0, 5.0, 10.0])
 def test_second_derivative_of_focal_is_bounded(gamma):
     """It is at most (1 + gamma) abs(gradient): a step of Newton is never shorter than 1 / (1 + gamma)."""
@@ -546,7 +585,7 @@ def test_an_object_holds_its_parameters_and_nothing_else(case):
 
 def test_parameters_are_keyword_only():
     """A loss is never made from a bare number."""
-    for kind in (CrossEntropy, Focal, Huber, LogCosh, Quantile):
+    for kind in (CrossEntropy, Focal, Poly1, Poly1Focal, Huber, LogCosh, Quantile):
         with pytest.raises(TypeError, match="positional"):
             kind(0.5)
 

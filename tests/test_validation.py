@@ -7,7 +7,7 @@ import pytest
 from conftest import CLASSIFICATION, LOSSES, REGRESSION, SIGMOID, SOFTMAX, over
 from numpy.testing import assert_allclose, assert_array_equal
 
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
+from boostloss import CrossEntropy, Focal, Huber, LogCosh, Poly1, Poly1Focal, Quantile
 
 KINDS = (CrossEntropy, 1), (Focal, 1), (CrossEntropy, 3), (Focal, 5), (Huber, 1), (LogCosh, 1), (Quantile, 1)
 FEW = [
@@ -282,17 +282,22 @@ def test_the_objective_names_what_is_missing():
 
 
 NUMBER = "must be a number"
+WEIGHTS = "must be 'balanced', 'effective', a dict or a sequence"
 BAD = [
     *[(kind, {"curvature": bad}, ValueError, f"curvature == {bad!r}, must be one of 'auto', 'exact'.")
-      for kind in (CrossEntropy, Focal, Huber, LogCosh, Quantile) for bad in ("newton", None, 1.0)],
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal, Huber, LogCosh, Quantile) for bad in ("newton", None, 1.0)],
     *[(kind, {"alpha": bad}, ValueError, f"alpha == {bad!r}, must be in (0, 1).")
-      for kind in (CrossEntropy, Focal) for bad in (0, 1, -0.5, 4, float("nan"), float("inf"))],
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal) for bad in (0, 1, -0.5, 4, float("nan"), float("inf"))],
     *[(kind, {"pos_weight": bad}, ValueError, f"pos_weight == {bad!r}, must be > 0.")
-      for kind in (CrossEntropy, Focal) for bad in (0, -1.0, float("nan"), float("inf"))],
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal) for bad in (0, -1.0, float("nan"), float("inf"))],
     *[(kind, {"label_smoothing": bad}, ValueError, f"label_smoothing == {bad!r}, must be in [0, 1).")
-      for kind in (CrossEntropy, Focal) for bad in (-0.1, 1, float("nan"))],
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal) for bad in (-0.1, 1, float("nan"))],
     *[(Focal, {"gamma": bad}, ValueError, f"gamma == {bad!r}, must be >= 0.")
       for bad in (-1, -1e-9, float("nan"), float("inf"))],
+    *[(kind, {"epsilon": bad}, ValueError, f"epsilon == {bad!r}, must be >= -1.")
+      for kind in (Poly1, Poly1Focal) for bad in (-1.1, -2, float("nan"), float("inf"))],
+    *[(kind, {"epsilon": bad}, TypeError, f"epsilon == {bad!r}, {NUMBER} ")
+      for kind in (Poly1, Poly1Focal) for bad in (None, "1", True)],
     *[(Huber, {"delta": bad}, ValueError, f"delta == {bad!r}, must be > 0.") for bad in (0, -1.0, float("inf"))],
     *[(LogCosh, {"scale": bad}, ValueError, f"scale == {bad!r}, must be > 0.") for bad in (0, -1.0, float("nan"))],
     *[(Quantile, {"bandwidth": bad}, ValueError, f"bandwidth == {bad!r}, must be > 0.") for bad in (0, -1.0)],
@@ -310,9 +315,11 @@ BAD = [
     (Focal, {"gamma": [1.0, -2.0]}, ValueError, "gamma[1] == -2.0, must be >= 0."),
     (Focal, {"gamma": [1.0, "2"]}, TypeError, "gamma[1] == '2', must be a number >= 0."),
     *[(kind, {"class_weight": bad}, ValueError, "class_weight[1] == 0, must be > 0.")
-      for kind in (CrossEntropy, Focal) for bad in ([1, 0], {1: 0})],
-    (Focal, {"class_weight": "auto"}, ValueError, "class_weight == 'auto', must be 'balanced', a dict or a sequence."),
-    (Focal, {"class_weight": 3.0}, TypeError, "class_weight == 3.0, must be 'balanced', a dict or a sequence."),
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal) for bad in ([1, 0], {1: 0})],
+    *[(kind, {"class_weight": "effective", "beta": bad}, ValueError, f"beta == {bad!r}, must be in [0, 1).")
+      for kind in (CrossEntropy, Focal, Poly1, Poly1Focal) for bad in (1, -0.1, 2.0, float("nan"))],
+    (Focal, {"class_weight": "auto"}, ValueError, f"class_weight == 'auto', {WEIGHTS}."),
+    (Focal, {"class_weight": 3.0}, TypeError, f"class_weight == 3.0, {WEIGHTS}."),
     (Focal, {"alpha": 0.2, "pos_weight": 3.0}, ValueError,
      "alpha == 0.2 and pos_weight == 3.0, must not be given together"),
     (CrossEntropy, {"alpha": 0.2, "class_weight": [1, 2]}, ValueError,

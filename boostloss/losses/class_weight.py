@@ -6,9 +6,11 @@ import numpy as np
 
 from boostloss._validation import check_number
 
+MUST_BE = "must be 'balanced', 'effective', a dict or a sequence"
 
-def check_class_weight(alpha, pos_weight, class_weight):
-    """Check each of the three, and that at most one is given."""
+
+def check_class_weight(alpha, pos_weight, class_weight, beta):
+    """Check each of the three, that at most one is given, and beta where it is that of "effective"."""
     given = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight}
     given = {name: value for name, value in given.items() if value is not None}
     if len(given) > 1:
@@ -19,11 +21,13 @@ def check_class_weight(alpha, pos_weight, class_weight):
     if pos_weight is not None:
         check_number("pos_weight", pos_weight, low=0, low_open=True)
     if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(f"class_weight == {class_weight!r}, must be 'balanced', a dict or a sequence.")
+        if class_weight not in ("balanced", "effective"):
+            raise ValueError(f"class_weight == {class_weight!r}, {MUST_BE}.")
+        if class_weight == "effective":
+            check_number("beta", beta, low=0, high=1, high_open=True)
     elif isinstance(class_weight, numbers.Number) or not hasattr(class_weight, "__len__"):
         if class_weight is not None:
-            raise TypeError(f"class_weight == {class_weight!r}, must be 'balanced', a dict or a sequence.")
+            raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}.")
     else:
         for k, weight in _items(class_weight):
             check_number(f"class_weight[{k!r}]", weight, low=0, low_open=True)
@@ -58,6 +62,19 @@ def balanced(totals):
     present = totals > 0
     weights = np.ones(len(totals))
     weights[present] = totals.sum() / (present.sum() * totals[present])
+    return weights.tolist()
+
+
+def effective(totals, beta):
+    """(1 - beta) / (1 - beta^n_k), times what makes their sum K: the inverse effective number of rows of every class.
+
+    1 for a class without rows, K counting the others. Between no weights (beta 0) and 1 / n_k (beta to 1).
+    """
+    present = totals > 0
+    weights = np.ones(len(totals))
+    with np.errstate(divide="ignore"):  # beta 0
+        inverse = -1 / np.expm1(totals[present] * np.log(beta))
+    weights[present] = inverse * (present.sum() / inverse.sum())
     return weights.tolist()
 
 

@@ -16,8 +16,11 @@ class CrossEntropy(ClassificationLoss):
         Weight of class 1 against 1 - alpha of class 0 (two classes; Lin et al. 2017, section 3.1).
     pos_weight : float > 0, optional
         Weight of class 1 against 1 of class 0 (two classes): `scale_pos_weight` of the engines.
-    class_weight : "balanced", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k).
+    class_weight : "balanced", "effective", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
+        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
+    beta : float in [0, 1), default=0.999
+        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
     label_smoothing : float in [0, 1), default=0.0
         epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016); `predict_proba` takes it out again.
     curvature : {"auto", "exact"}, default="auto"
@@ -32,10 +35,20 @@ class CrossEntropy(ClassificationLoss):
 
     convex = True
 
-    def __init__(self, *, alpha=None, pos_weight=None, class_weight=None, label_smoothing=0.0, curvature="auto"):
+    def __init__(
+        self,
+        *,
+        alpha=None,
+        pos_weight=None,
+        class_weight=None,
+        beta=0.999,
+        label_smoothing=0.0,
+        curvature="auto",
+    ):
         self.alpha = alpha
         self.pos_weight = pos_weight
         self.class_weight = class_weight
+        self.beta = beta
         self.label_smoothing = label_smoothing
         self.curvature = curvature
         self._validate()
@@ -72,8 +85,11 @@ class Focal(ClassificationLoss):
         Weight of class 1 against 1 - alpha of class 0 (two classes): the alpha-balanced focal loss.
     pos_weight : float > 0, optional
         Weight of class 1 against 1 of class 0 (two classes).
-    class_weight : "balanced", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k).
+    class_weight : "balanced", "effective", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
+        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
+    beta : float in [0, 1), default=0.999
+        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
     label_smoothing : float in [0, 1), default=0.0
         epsilon: labels become (1 - epsilon) y + epsilon / 2 (two classes), which `predict_proba` takes out again.
     curvature : {"auto", "exact"}, default="auto"
@@ -87,12 +103,21 @@ class Focal(ClassificationLoss):
     """
 
     def __init__(
-        self, *, gamma=2.0, alpha=None, pos_weight=None, class_weight=None, label_smoothing=0.0, curvature="auto"
+        self,
+        *,
+        gamma=2.0,
+        alpha=None,
+        pos_weight=None,
+        class_weight=None,
+        beta=0.999,
+        label_smoothing=0.0,
+        curvature="auto",
     ):
         self.gamma = gamma
         self.alpha = alpha
         self.pos_weight = pos_weight
         self.class_weight = class_weight
+        self.beta = beta
         self.label_smoothing = label_smoothing
         self.curvature = curvature
         self._validate()

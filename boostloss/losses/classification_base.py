@@ -17,7 +17,7 @@ from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled, takes_powers
 from boostloss.kernels.threads import run_flat, run_rows
 from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
-from boostloss.losses.class_weight import balanced, check_class_weight, class_weights
+from boostloss.losses.class_weight import balanced, check_class_weight, class_weights, effective
 from boostloss.losses.constant import best_margins
 from boostloss.losses.probability import normalised, probability_parts, true_class_margins
 
@@ -39,12 +39,13 @@ class ClassificationLoss(Loss):
     alpha = None
     pos_weight = None
     class_weight = None
+    beta = 0.999
     label_smoothing = 0.0
     convex = False  # in the margin of two classes: then the exact second derivative is as good a curvature as any
 
     def _validate(self):
         super()._validate()
-        check_class_weight(self.alpha, self.pos_weight, self.class_weight)
+        check_class_weight(self.alpha, self.pos_weight, self.class_weight, self.beta)
         check_number("label_smoothing", self.label_smoothing, low=0, high=1, high_open=True)
 
     # ------------------------------------------------------------------------------------------- labels and weights
@@ -57,7 +58,7 @@ class ClassificationLoss(Loss):
         y_true : array-like of shape (n,)
             Training labels: class indices 0 .. K-1, or for two classes any number in [0, 1].
         sample_weight : array-like of shape (n,), optional
-            They count in "balanced".
+            They count in "balanced" and "effective".
         n_classes : int, optional
             K; by default one more than the largest label, and at least 2.
 
@@ -122,8 +123,8 @@ class ClassificationLoss(Loss):
     def _with_numbers(self, targets):
         if not isinstance(self.class_weight, str):
             return self
-        resolved = copy.copy(self)
-        resolved.class_weight = balanced(self._class_totals(targets))
+        resolved, totals = copy.copy(self), self._class_totals(targets)
+        resolved.class_weight = balanced(totals) if self.class_weight == "balanced" else effective(totals, self.beta)
         return resolved
 
     # --------------------------------------------------------------------------------------------- value, derivatives

@@ -1,0 +1,165 @@
+"""Poly-1 losses: the first coefficient of the expansion of a loss in powers of q = 1 - p, moved by epsilon."""
+
+import numpy as np
+
+from boostloss._validation import check_number
+from boostloss.kernels.scalar import power_q, real
+from boostloss.losses.classification import Focal
+from boostloss.losses.classification_base import ClassificationLoss
+
+C3, C5, C7, C9, C11, C13, C15, C17, C19, C21, C23, C25, C27, C29, C31, C33 = (1 / n for n in range(3, 35, 2))
+
+
+def log_rest(log_p, q):
+    """-log p - q = q^2 / 2 + q^3 / 3 + .. by the series of 2 artanh(u) - q, u = q / (2 - q), cut below 1e-19."""
+    u = q / (2.0 - q)
+    t = u * u
+    t2 = t * t
+    t4 = t2 * t2
+    y = (C33 * t + C31) * t2 + (C29 * t + C27)
+    y = y * t4 + ((C25 * t + C23) * t2 + (C21 * t + C19))
+    y = y * t4 + ((C17 * t + C15) * t2 + (C13 * t + C11))
+    y = y * t4 + ((C9 * t + C7) * t2 + (C5 * t + C3))
+    return u * q + 2.0 * u * t * y if q < 0.4 else -log_p - q
+
+
+class Poly1(ClassificationLoss):
+    r"""Poly-1 cross-entropy: :math:`w_y (-\log p + \epsilon (1 - p))`.
+
+    Parameters
+    ----------
+    epsilon : float >= -1, default=1.0
+        By how much the first coefficient of -log p = (1 - p) + (1 - p)^2 / 2 + .. is moved; 0 is the cross-entropy.
+    alpha : float in (0, 1), optional
+        Weight of class 1 against 1 - alpha of class 0 (two classes).
+    pos_weight : float > 0, optional
+        Weight of class 1 against 1 of class 0 (two classes).
+    class_weight : "balanced", "effective", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
+        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
+    beta : float in [0, 1), default=0.999
+        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
+    label_smoothing : float in [0, 1), default=0.0
+        Labels become (1 - label_smoothing) y + label_smoothing / 2 (two classes); `predict_proba` takes it out again.
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is the second derivative for two classes and abs(epsilon) <= 1, where it is positive, and else
+        max(second derivative, abs(gradient) / 2).
+
+    Notes
+    -----
+    Convex for abs(epsilon) <= 1. Not proper; `predict_proba` inverts exactly. Source: Leng et al., ICLR 2022.
+    """
+
+    def __init__(
+        self,
+        *,
+        epsilon=1.0,
+        alpha=None,
+        pos_weight=None,
+        class_weight=None,
+        beta=0.999,
+        label_smoothing=0.0,
+        curvature="auto",
+    ):
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.pos_weight = pos_weight
+        self.class_weight = class_weight
+        self.beta = beta
+        self.label_smoothing = label_smoothing
+        self.curvature = curvature
+        self._validate()
+
+    def _validate(self):
+        super()._validate()
+        check_number("epsilon", self.epsilon, low=-1)
+
+    @staticmethod
+    def point(log_p, log_q, p, q, epsilon):
+        """-log p + epsilon q, in sums of positive terms."""
+        rest, kept = log_rest(log_p, q), 1.0 + epsilon
+        return kept * q + rest, -q * (q + kept * p), -epsilon * p * q * q
+
+    def _relative_floor(self, n_outputs):
+        return 0.0 if n_outputs == 1 and abs(self.epsilon) <= 1 else super()._relative_floor(n_outputs)
+
+    def _log_slope(self, log_p, log_q, p, q):
+        return _log_slope(0.0, self.epsilon, log_p, log_q, p, q)
+
+
+class Poly1Focal(Focal):
+    r"""Poly-1 focal loss: :math:`w_y (-(1 - p)^\gamma \log p + \epsilon (1 - p)^{\gamma + 1})`.
+
+    Parameters
+    ----------
+    gamma : float >= 0 or sequence of them, default=2.0
+        Focusing, as in `Focal`; 0 is `Poly1`. A sequence has one for every class.
+    epsilon : float >= -1, default=1.0
+        By how much the first coefficient of the focal loss's expansion in powers of 1 - p is moved; 0 is `Focal`.
+    alpha : float in (0, 1), optional
+        Weight of class 1 against 1 - alpha of class 0 (two classes).
+    pos_weight : float > 0, optional
+        Weight of class 1 against 1 of class 0 (two classes).
+    class_weight : "balanced", "effective", dict or sequence, optional
+        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
+        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
+    beta : float in [0, 1), default=0.999
+        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
+    label_smoothing : float in [0, 1), default=0.0
+        Labels become (1 - label_smoothing) y + label_smoothing / 2 (two classes); `predict_proba` takes it out again.
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is max(second derivative, abs(gradient) / 2), for two classes and gamma 0 that of `Poly1`.
+
+    Notes
+    -----
+    Not convex and not proper; `predict_proba` inverts exactly. Source: Leng et al., ICLR 2022.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma=2.0,
+        epsilon=1.0,
+        alpha=None,
+        pos_weight=None,
+        class_weight=None,
+        beta=0.999,
+        label_smoothing=0.0,
+        curvature="auto",
+    ):
+        self.epsilon = epsilon
+        weights = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight, "beta": beta}
+        super().__init__(gamma=gamma, **weights, label_smoothing=label_smoothing, curvature=curvature)
+
+    def _validate(self):
+        super()._validate()
+        check_number("epsilon", self.epsilon, low=-1)
+
+    @staticmethod
+    def point(log_p, log_q, p, q, gamma, epsilon):  # type: ignore[override]  # it has one hyper-parameter more
+        """q^gamma (-log p + epsilon q), in sums of positive terms for small q."""
+        m, g, shift, rest = power_q(q, log_q, gamma), real(gamma), real(epsilon), log_rest(log_p, q)
+        a, kept = g + 1.0, 1.0 + real(epsilon)
+        first = -m * (g * p * rest + q * (q + kept * a * p))
+        second = m * (p * q * (q * (g - shift * a) + kept * g * a * p) + g * p * rest * ((g - 1.0) * p - q))
+        return m * (kept * q + rest), first, second
+
+    def _relative_floor(self, n_outputs):
+        if n_outputs == 1 and not np.any(self.gamma) and abs(self.epsilon) > 1:
+            return 0.5
+        return super()._relative_floor(n_outputs)
+
+    def _log_slope(self, log_p, log_q, p, q):
+        return _log_slope(np.asarray(self.gamma, np.float64), self.epsilon, log_p, log_q, p, q)
+
+
+def _log_slope(gamma, epsilon, log_p, log_q, p, q):
+    """log(-f') = gamma log q + log(1 + gamma p l / q + epsilon (gamma + 1) p), l = -log p, in sums of positive terms.
+
+    With s = (l / q - 1) / q the second logarithm is that of q (1 + gamma p s) + (1 + epsilon) (gamma + 1) p.
+    """
+    small = q < 1e-3
+    wide = np.where(small, 1.0, q)
+    s = np.where(small, 1 / 2 + q / 3 + q * q / 4 + q**3 / 5 + q**4 / 6, (-log_p / wide - 1) / wide)
+    excess = np.log1p(epsilon) + np.log1p(gamma) if epsilon > -1 else -np.inf
+    return gamma * log_q + np.logaddexp(log_q + np.log1p(gamma * p * s), excess + log_p)
