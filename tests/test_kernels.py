@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import boostloss
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile, RegressionLoss
-from boostloss.formula import exp
+from boostloss import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Quantile, RegressionLoss
+from boostloss.formula import exp, number, power_q, real
 from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled
 
@@ -315,6 +315,40 @@ class Literals(RegressionLoss):
     def point(r):
         a = abs(r)
         return (0.0, 0.3 * r, 0.1, 1.0 / (1.0 + decay(a))) if a < 0.7 else (1.5 * a, 0.2 * r, 0.1, decay(a) / 3.0)
+
+
+class PowerAndLog(ClassificationLoss):
+    """-q^gamma log p - log(q) / 10: a formula that needs log q besides a power."""
+
+    def __init__(self, *, gamma=2.0):
+        self.gamma = gamma
+
+    @staticmethod
+    def point(log_p, log_q, p, q, gamma):
+        m, g = power_q(q, log_q, gamma), real(gamma)
+        first = m * (g * p * log_p - q) + 0.1 * p
+        second = g * p * m * (q * (log_p + 2.0) - (g - 1.0) * p * log_p) + 0.1 * p
+        return -m * log_p - 0.1 * number(log_q), first, second
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_log_q_beside_a_power(n_outputs, dtype):
+    """`number` gives what is joined in the type of the row, in every target: values and gradients by differences."""
+    rng = np.random.default_rng(0)
+    raw = rng.normal(size=50 if n_outputs == 1 else (50, 3))
+    labels = rng.integers(0, max(n_outputs, 2), 50)
+    loss, own = PowerAndLog(gamma=1.7), labels if n_outputs == 1 else labels[:, None]
+    z = np.stack([0 * raw, raw], 1) if n_outputs == 1 else raw
+    p = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))[np.arange(50), np.ravel(own)]
+    tolerance = 2e-6 if dtype == np.float32 else 1e-12
+    expected = -((1 - p) ** 1.7) * np.log(p) - 0.1 * np.log(1 - p)
+    np.testing.assert_allclose(loss.loss(labels, raw.astype(dtype)), expected, rtol=tolerance)
+    gradient, _ = loss.gradient_hessian(labels, raw)
+    step = np.zeros_like(raw)
+    step[..., -1 if n_outputs > 1 else slice(None)] = 1e-5
+    slope = (loss.loss(labels, raw + step) - loss.loss(labels, raw - step)) / 2e-5
+    np.testing.assert_allclose(gradient if n_outputs == 1 else gradient[:, -1], slope, rtol=1e-6, atol=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------------- machine code

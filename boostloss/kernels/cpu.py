@@ -83,7 +83,7 @@ def digest(function):
 
 
 def takes_powers(formula):
-    """Whether a formula of p calls `power_q`: then log q and its parameters come in the type `wide`."""
+    """Whether a formula of p calls `power_q`: then log q comes `joined`, and its parameters in the type `wide`."""
     return "power_q" in formula.__code__.co_names
 
 

@@ -1,12 +1,14 @@
 """The vocabulary of a loss formula: the words it may use, and what every compile target puts behind them.
 
-A formula is plain scalar Python over the names `exp, log, log1p, log1p_unit, expm1, tanh, sqrt, hypot, power_q` and
-`math.*`. Run as it stands it computes in Python floats. A compile target rebinds the names: `SIMD` to branch-free
+A formula is plain scalar Python over the names `exp, log, log1p, log1p_unit, expm1, tanh, sqrt, hypot, power_q, number`
+and `math.*`. Run as it stands it computes in Python floats. A compile target rebinds the names: `SIMD` to branch-free
 float32 polynomials that Numba inlines and LLVM vectorises (a call to libm never is: 25 instead of 3 ns/row), `DOUBLE`
 to the C library's functions, `mpmath_words` to as many digits as a test asks for. Every target also binds
 
     real    the type of a row's numbers
     wide    the type of the hyper-parameters of a formula with `power_q`: double
+
+and gives such a formula log q `joined`: for `power_q` alone, or as `number(log_q)` in the type of the row.
 
 What a formula must respect, or it loses its speed, its float32 or its cached machine code:
 - floats are written plainly (`0.5 * r`): binding gives them the type of the row; integer literals only as exponents;
@@ -41,6 +43,11 @@ def power_q(q, log_q, gamma):
     return q**gamma
 
 
+def number(log_q):
+    """What is `joined` in the type of the row."""
+    return log_q
+
+
 # Words of the templates, which a formula does not need
 
 
@@ -52,11 +59,6 @@ def smaller_probability(e, larger):
 def joined(high, low):
     """high + low with more digits than `real` has: a double in SIMD, a pair in DOUBLE."""
     return high + low
-
-
-def number(log_q):
-    """A `joined` sum in the type of the row."""
-    return log_q
 
 
 def exp_difference(x, low):
@@ -115,7 +117,7 @@ def exp_remainder(r):
 
 
 def exp_difference32(x, low):
-    """Cody-Waite reduction to 2**n exp(r), the scaling in two factors so that each is a normal number."""
+    """exp(x - low) by Cody-Waite reduction to 2**n exp(r); the scaling in two factors, each a normal number."""
     x = f32(89) if x > f32(89) else x
     x = f32(-104) if x < f32(-104) else x
     shifted = x * LOG2_E + ROUND
@@ -123,7 +125,7 @@ def exp_difference32(x, low):
     high, r_low = x - n * LN2_HIGH, n * LN2_LOW + low
     r = high - r_low
     y = r + ONE
-    # What the last two sums lost is added again: 0.8 instead of 1.0 ulp
+    # What the last two sums lost is added again: 0.7 instead of 1.0 ulp
     y = y + (exp_remainder(r) * (r * r) + ((high - r) - r_low) + (r - (y - ONE)))
     twice = bits_of(shifted)  # n + 2 * 127
     once = i32(twice >> i32(1))

@@ -159,7 +159,7 @@ def _log_slope(gamma, epsilon, log_p, log_q, p, q):
     With s = (l / q - 1) / q the second logarithm is that of q (1 + gamma p s) + (1 + epsilon) (gamma + 1) p.
     """
     small = q < 1e-3
-    wide = np.where(small, 1.0, q)
-    s = np.where(small, 1 / 2 + q / 3 + q * q / 4 + q**3 / 5 + q**4 / 6, (-log_p / wide - 1) / wide)
+    large = np.where(small, 1.0, q)
+    s = np.where(small, 1 / 2 + q / 3 + q * q / 4 + q**3 / 5 + q**4 / 6, (-log_p / large - 1) / large)
     excess = np.log1p(epsilon) + np.log1p(gamma) if epsilon > -1 else -np.inf
     return gamma * log_q + np.logaddexp(log_q + np.log1p(gamma * p * s), excess + log_p)
