@@ -45,8 +45,8 @@ def reciprocal(high, low):
     return y, remainder(ONE, high, low, y) * y
 
 
-def exp_difference(x, low):
-    """exp(x - low) for x <= 0 with one rounding, 0.63 ulp: exp(x) * (1 - low) would have two.
+def exp_parts(x, low):
+    """exp(x - low) for x <= 0 with one rounding, 0.63 ulp: exp(x) * (1 - low) would have two. No second part.
 
     Cody-Waite reduction to 2**n exp(r), exp(r) = 1 + r + r**2 (1/2 + r/6 + ..), its series cut below 2**-58.
     """
@@ -64,7 +64,12 @@ def exp_difference(x, low):
     y = y + (tail + (r - (y - ONE)))
     twice = i64(i64(f64(shifted).view(i64)) & i64(0xFFFF))  # n + 2 * 1023
     once = i64(twice >> i64(1))
-    return y * i64(once << i64(52)).view(f64) * i64((twice - once) << i64(52)).view(f64)
+    return y * i64(once << i64(52)).view(f64) * i64((twice - once) << i64(52)).view(f64), ZERO
+
+
+def product_parts(a, a_low, b, b_low):
+    """As it comes: gamma times its error is within bounds."""
+    return a * b + a * b_low, ZERO
 
 
 def log1p_parts(x):
@@ -116,7 +121,8 @@ DOUBLE: dict[str, Any] = {
     "smaller_probability": smaller_probability,
     "joined": joined,
     "number": number,
-    "exp_difference": exp_difference,
+    "exp_parts": exp_parts,
+    "product_parts": product_parts,
     "log1p_parts": log1p_parts,
     "log1p_unit_parts": log1p_unit_parts,
     "reciprocal": reciprocal,

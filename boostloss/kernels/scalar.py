@@ -61,9 +61,14 @@ def joined(high, low):
     return high + low
 
 
-def exp_difference(x, low):
-    """exp(x - low), low being small."""
-    return exp(x - low)
+def exp_parts(x, low):
+    """exp(x - low) as a sum, for x <= 0 and a small low."""
+    return exp(x - low), 0.0
+
+
+def product_parts(a, a_low, b, b_low):
+    """(a + a_low) * (b + b_low) as a sum."""
+    return (a + a_low) * (b + b_low), 0.0
 
 
 def log1p_parts(x):
@@ -90,6 +95,7 @@ LN2_HIGH, LN2_LOW = f32(355 / 512), f32(-2.1219444e-4)  # Cody and Waite 1980: a
 # Adding 1.5 * 2**(number of fraction bits) rounds to an integer and leaves it in the low bits of the sum. The second
 # term is an offset for the exponent field that those bits are shifted into.
 ROUND, ROUND_EXPM1 = f32(1.5 * 2.0**23 + 2 * 127), f32(1.5 * 2.0**23 + 126)
+ROUND_POWER_OF_TWO = f32(1.5 * 2.0**23 + 127 + 24)
 ROUND_POWER = f64(1.5 * 2.0**52 + 127 + 24)
 LOWEST_POWER, POWER_SCALE = f64(-151), f32(2.0**-24)
 
@@ -116,25 +122,39 @@ def exp_remainder(r):
     return high * (r * r) + (f32(0.166665211) * r + f32(0.49999994))
 
 
-def exp_difference32(x, low):
-    """exp(x - low) by Cody-Waite reduction to 2**n exp(r); the scaling in two factors, each a normal number."""
-    x = f32(89) if x > f32(89) else x
-    x = f32(-104) if x < f32(-104) else x
-    shifted = x * LOG2_E + ROUND
-    n = shifted - ROUND
+def exp_reduced32(x, low, round_off):
+    """Of exp(x - low) = 2**n exp(r): n, whose bits `round_off` puts below those of itself, and exp(r) as a sum."""
+    shifted = x * LOG2_E + round_off
+    n = shifted - round_off
     high, r_low = x - n * LN2_HIGH, n * LN2_LOW + low
     r = high - r_low
-    y = r + ONE
+    one = r + ONE
     # What the last two sums lost is added again: 0.7 instead of 1.0 ulp
-    y = y + (exp_remainder(r) * (r * r) + ((high - r) - r_low) + (r - (y - ONE)))
-    twice = bits_of(shifted)  # n + 2 * 127
-    once = i32(twice >> i32(1))
-    return y * from_bits(once << i32(23)) * from_bits(i32(twice - once) << i32(23))
+    tail = exp_remainder(r) * (r * r) + ((high - r) - r_low) + (r - (one - ONE))
+    y = one + tail
+    return bits_of(shifted), y, tail - (y - one)
+
+
+def exp_parts32(x, low):
+    """2**n = 2**(n + 24) * 2**-24, so that no factor is subnormal."""
+    bits, y, lost = exp_reduced32(f32(-104) if x < f32(-104) else x, low, ROUND_POWER_OF_TWO)
+    scale = from_bits(bits << i32(23))
+    return y * scale * POWER_SCALE, lost * scale * POWER_SCALE
+
+
+def product_parts32(a, a_low, b, b_low):
+    """In double."""
+    exact = (f64(a) + f64(a_low)) * (f64(b) + f64(b_low))
+    rounded = f32(exact)
+    return rounded, f32(exact - f64(rounded))
 
 
 def exp32(x):
-    """exp(x): without a low part LLVM leaves its subtraction out."""
-    return exp_difference32(x, ZERO)
+    """exp(x), any x; the scaling in two factors, each a normal number."""
+    x = f32(89) if x > f32(89) else x
+    twice, y, _ = exp_reduced32(f32(-104) if x < f32(-104) else x, ZERO, ROUND)  # n + 2 * 127
+    once = i32(twice >> i32(1))
+    return y * from_bits(once << i32(23)) * from_bits(i32(twice - once) << i32(23))
 
 
 def expm1_32(x):
@@ -252,10 +272,9 @@ def number32(log_q):
 
 
 def reciprocal32(high, low):
-    """By one division in double."""
-    exact = f64(1) / (f64(high) + f64(low))
-    rounded = f32(exact)
-    return rounded, f32(exact - f64(rounded))
+    """The quotient and, by the remainder of the division in double, what rounding took from it."""
+    y = ONE / high
+    return y, f32(f64(1) - f64(y) * (f64(high) + f64(low))) * y
 
 
 SIMD = {
@@ -270,7 +289,8 @@ SIMD = {
     "power_q": power_q32,
     "joined": joined32,
     "number": number32,
-    "exp_difference": exp_difference32,
+    "exp_parts": exp_parts32,
+    "product_parts": product_parts32,
     "log1p_parts": log1p_parts32,
     "log1p_unit_parts": log1p_unit_parts32,
     "reciprocal": reciprocal32,
