@@ -136,5 +136,5 @@ class Metric:
         value = np.empty(len(raw), targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype)
         self.loss._metric_values(targets, raw, value)
         target = target_of(value.dtype, value.dtype)
-        total = sum_chunks(compiled(templates.chunk_sums, None, target, "sum"), (value,))
+        total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (value,))
         return total / targets.total_weight

@@ -280,7 +280,7 @@ class _Margins(_Problem):
         return [self._terms(batch, np.float64, positive, negative) for batch in self.batches]
 
     def truth(self, ctx: Any) -> dict[Any, list[_Truth]]:
-        kernel = _exact_kernel(ctx, templates.binary_value, self.loss.point)
+        kernel = _exact_kernel(ctx, templates.binary_value, self.loss.point, self.loss.variable)
         known = {}
         for numbers in {tuple(row) for row in self.params}:
             exact = _exact_numbers(ctx, numbers)
@@ -353,7 +353,7 @@ class _Residuals(_Problem):
         return abs(value), _largest(gradient, r * hessian, slope), _largest(hessian, r * third)
 
     def truth(self, ctx: Any) -> dict[Any, list[_Truth]]:
-        kernel = _exact_kernel(ctx, templates.elementwise_value, self.loss.point)
+        kernel = _exact_kernel(ctx, templates.elementwise_value, self.loss.point, "residual")
         scalars = (_exact_numbers(ctx, self.params),)
         step = min(self.scales)
         rows = [_exact_derivatives(ctx, kernel, r, abs(r) or step, 0.0, scalars) for r in self.batches[0].x]
@@ -396,8 +396,8 @@ def _truths(problem: _Problem) -> tuple[str, dict[Any, list[_Truth]]]:
     return f"50-digit arithmetic by mpmath {mpmath.__version__}", truths
 
 
-def _exact_kernel(ctx: Any, template: Any, point: Any) -> Any:
-    return bound_template(template, point, mpmath_words(ctx), lambda function: function)
+def _exact_kernel(ctx: Any, template: Any, point: Any, variable: str) -> Any:
+    return bound_template(template, point, variable, mpmath_words(ctx), lambda function: function)
 
 
 def _exact_numbers(ctx: Any, numbers: Any) -> tuple[Any, ...]:

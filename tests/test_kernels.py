@@ -71,7 +71,7 @@ from boostloss.kernels.cpu import compiled
 def evaluate(loss):
     zero, r = np.zeros(5, np.float32), np.arange(5, dtype=np.float32)
     gradient, _ = loss.gradient_hessian(zero, r)
-    kernel = compiled(templates.elementwise_derivatives, loss.point, "simd")
+    kernel = compiled(templates.elementwise_derivatives, loss.point, "residual", "simd")
     return sum(kernel.stats.cache_hits.values()), gradient.tolist()
 """
 IN_A_NOTEBOOK = (
@@ -199,7 +199,7 @@ from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 
 gradient, _ = bl.CrossEntropy()(np.ones(4), np.zeros(4))
-kernel = compiled(templates.binary_derivatives, bl.CrossEntropy.point, "mixed")
+kernel = compiled(templates.binary_derivatives, bl.CrossEntropy.point, "probability", "mixed")
 print(json.dumps([bl.__file__, gradient.tolist(), sum(kernel.stats.cache_hits.values())]))
 """
 
@@ -373,11 +373,12 @@ def llvm(tmp_path_factory):
         compiled.cache_clear()
         for name, loss in (BINARY | RESIDUAL).items():
             loss.gradient_hessian(labels == 2, rows)
-            template = templates.binary_derivatives if name in BINARY else templates.elementwise_derivatives
-            texts[name] = _text(compiled(template, loss.point, "simd"))
+            binary = templates.binary_derivatives, loss.point, "probability"
+            elementwise = templates.elementwise_derivatives, loss.point, "residual"
+            texts[name] = _text(compiled(*(binary if name in BINARY else elementwise), "simd"))
         for name, loss in BINARY.items():
             loss.gradient_hessian(labels, np.stack([rows, -rows, 2 * rows], 1))
-            texts[f"softmax {name}"] = _text(compiled(softmax.softmax_derivatives, loss.point, "simd"))
+            texts[f"softmax {name}"] = _text(compiled(softmax.softmax_derivatives, loss.point, "probability", "simd"))
         compiled.cache_clear()
     return texts
 
@@ -419,7 +420,7 @@ def test_no_parameter_adds_a_signature():
         loss.gradient_hessian(labels == 2, z)
         loss.gradient_hessian(labels, np.stack([z, -z, 2 * z], 1))
     for template in (templates.binary_derivatives, softmax.softmax_derivatives):
-        assert len(compiled(template, Focal.point, "double").signatures) == 1
+        assert len(compiled(template, Focal.point, "probability", "double").signatures) == 1
 
 
 # --------------------------------------------------------------------------------------------------------------- import

@@ -622,9 +622,9 @@ def compiled_signatures():
     binary = [templates.binary_derivatives, templates.binary_value]
     several = [softmax.softmax_derivatives, softmax.softmax_value]
     residual = [templates.elementwise_derivatives, templates.elementwise_value]
-    pairs = [(template, kind.point) for kind in (CrossEntropy, Focal) for template in binary + several]
-    pairs += [(template, kind.point) for kind in (Huber, LogCosh, Quantile) for template in residual]
-    kernels = [compiled(*pair, target) for pair in pairs for target in ("simd", "double")]
+    what = [(template, kind.point, "probability") for kind in (CrossEntropy, Focal) for template in binary + several]
+    what += [(template, kind.point, "residual") for kind in (Huber, LogCosh, Quantile) for template in residual]
+    kernels = [compiled(*one, target) for one in what for target in ("simd", "double")]
     return [len(kernel.signatures) for kernel in kernels]
 
 

@@ -83,26 +83,27 @@ def digest(function):
 
 
 def takes_powers(formula):
-    """Whether a formula of p calls `power_q`: then log q comes `joined`, and its parameters in the type `wide`."""
+    """Whether a formula calls `power_q`: then its parameters come in the type `wide`, and log q comes `joined`."""
     return "power_q" in formula.__code__.co_names
 
 
-def _around(formula, template):
-    """The functions between a template and the formula: what the formula's arguments are."""
-    if template.__name__.startswith("elementwise"):
-        return {"point": templates.point_of_residual}
-    words = {"picked": softmax.PICKED[formula.__code__.co_argcount - 4]}
+def _around(formula, variable):
+    """The functions between a template and a formula of this variable."""
+    words = {"formula": formula, "point": getattr(templates, f"point_of_{variable}")}
+    if variable != "probability":
+        return words
+    words["picked"] = softmax.PICKED[formula.__code__.co_argcount - 4]
     if takes_powers(formula):
-        return {**words, "point": templates.point_of_wide, "parameter": softmax.wide_parameter}
-    return {**words, "point": templates.point_of_probability, "parameter": softmax.real_parameter}
+        return {**words, "scaled_point": templates.scaled_point, "parameter": softmax.wide_parameter}
+    return {**words, "scaled_point": templates.scaled_point_of_number, "parameter": softmax.real_parameter}
 
 
-def bound_template(template, formula, words, wrap):
+def bound_template(template, formula, variable, words, wrap):
     """`template` around `formula` in the vocabulary `words`; every callee goes through `wrap`, once."""
     words, linked = dict(words), {}
     if formula is not None:
         check_formula(formula)
-        words |= {"formula": formula, **_around(formula, template)}
+        words |= _around(formula, variable)
 
     def link(function):
         callees = {}
@@ -118,12 +119,16 @@ def bound_template(template, formula, words, wrap):
 
 
 @functools.cache
-def compiled(template, formula, target, options="loop"):
-    """The kernel of a template (and a formula, or None) for a target, compiled at its first call or read from disk."""
+def compiled(template, formula, variable, target, options="loop"):
+    """The kernel of a template for a target, compiled at its first call or read from disk.
+
+    `variable` is what the formula is one of: "probability" of the true class, "margin" or "residual". Both are None
+    for a template without a formula.
+    """
     from numba import njit
 
     flags = OPTIONS if options == "loop" else SUM_OPTIONS
-    kernel = bound_template(template, formula, TARGETS[target], njit(**CALLEE_OPTIONS, **flags))
+    kernel = bound_template(template, formula, variable, TARGETS[target], njit(**CALLEE_OPTIONS, **flags))
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
     settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies

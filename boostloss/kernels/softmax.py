@@ -23,7 +23,7 @@ from boostloss.kernels.scalar import (
     reciprocal,
     smaller_probability,
 )
-from boostloss.kernels.templates import point, real, wide
+from boostloss.kernels.templates import real, scaled_point, wide
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LOWEST_LOG = np.float32(-3e38)  # stands for log 0 where it is a factor: 0 times -inf would be NaN
@@ -283,7 +283,7 @@ def softmax_derivatives(
             log_p, log_q, p, q = row_probability(row, i)
             log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
             a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
-            _, first, second = point(log_p, log_q, p, q, *picked(a, b, c))
+            _, first, second = scaled_point(log_p, log_q, p, q, *picked(a, b, c))
             firsts[i], seconds[i], lowest[i] = weight[i] * first, weight[i] * second, weight[i] * least
             probability[i], other[i] = p, q
         for k in range(n_classes):
@@ -324,7 +324,7 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
             a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
-            f, _, _ = point(log_p, log_q, p, q, *picked(a, b, c))
+            f, _, _ = scaled_point(log_p, log_q, p, q, *picked(a, b, c))
             value[start + i] = weight[i] * f
 
 

@@ -42,14 +42,27 @@ def probability(m):
     return log_p, log_q, larger if up else smaller, smaller if up else larger
 
 
-def point_of_wide(log_p, log_q, p, q, *params):
-    """A formula that takes powers of q: it gets log q as it is."""
+def scaled_point(log_p, log_q, p, q, *params):
+    """A formula of the probability of the true class that takes powers of q: it gets log q as it is."""
     return formula(log_p, log_q, p, q, *params)
 
 
-def point_of_probability(log_p, log_q, p, q, *params):
+def scaled_point_of_number(log_p, log_q, p, q, *params):
     """Any other formula of the probability of the true class."""
     return formula(log_p, number(log_q), p, q, *params)
+
+
+def point_of_probability(m, *params):
+    """Value, first and second derivative by the margin of the true class, and the second as its own curvature."""
+    log_p, log_q, p, q = probability(m)
+    f, first, second = scaled_point(log_p, log_q, p, q, *params)
+    h = second - p * first
+    return f, first, h, h
+
+
+def point_of_margin(m, *params):
+    """The same from a formula of the margin."""
+    return formula(m, *params)
 
 
 def point_of_residual(y_true, raw_prediction, *params):
@@ -58,17 +71,29 @@ def point_of_residual(y_true, raw_prediction, *params):
 
 
 def binary_derivatives(
-    y_true, raw_prediction, sample_weight, negative, positive, class_weight, relative_floor, least, gradient, hessian
+    y_true,
+    raw_prediction,
+    sample_weight,
+    negative,
+    positive,
+    class_weight,
+    exact,
+    relative_floor,
+    least,
+    gradient,
+    hessian,
 ):
-    """Labels 0 or 1; curvature at least max(relative_floor * abs(gradient), least), no floor where that is NaN."""
+    """Labels 0 or 1; the curvature, or the second derivative, at least max(relative_floor * abs(gradient), least).
+
+    No floor where that is NaN.
+    """
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         is_positive = y_true[i] > HALF
         m = real(raw_prediction[i]) if is_positive else -real(raw_prediction[i])
-        log_p, log_q, p, q = probability(m)
         params = positive if is_positive else negative
-        _, first, second = point(log_p, log_q, p, q, *params)
-        h, floor = second - p * first, relative_floor * abs(first)
+        _, first, second, curvature = point(m, *params)
+        h, floor = second if exact else curvature, relative_floor * abs(first)
         floor = least if floor < least else floor
         weight = positive_weight if is_positive else negative_weight
         weight = weight * (sample_weight[i] if sample_weight.size else ONE)
@@ -82,26 +107,33 @@ def binary_value(y_true, raw_prediction, sample_weight, negative, positive, clas
     for i in range(y_true.shape[0]):
         is_positive = y_true[i] > HALF
         m = real(raw_prediction[i]) if is_positive else -real(raw_prediction[i])
-        log_p, log_q, p, q = probability(m)
         params = positive if is_positive else negative
-        f, _, _ = point(log_p, log_q, p, q, *params)
+        f, _, _, _ = point(m, *params)
         weight = positive_weight if is_positive else negative_weight
         value[i] = weight * (sample_weight[i] if sample_weight.size else ONE) * f
 
 
 def soft_binary_derivatives(
-    y_true, raw_prediction, sample_weight, negative, positive, class_weight, relative_floor, least, gradient, hessian
+    y_true,
+    raw_prediction,
+    sample_weight,
+    negative,
+    positive,
+    class_weight,
+    exact,
+    relative_floor,
+    least,
+    gradient,
+    hessian,
 ):
     """Labels in [0, 1]: y times the positive class plus 1 - y times the negative one, as two weighted rows would be."""
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         y, z = real(y_true[i]), real(raw_prediction[i])
-        log_p, log_q, p, q = probability(z)
-        _, first_1, second_1 = point(log_p, log_q, p, q, *positive)
-        log_p, log_q, p, q = probability(-z)
-        _, first_0, second_0 = point(log_p, log_q, p, q, *negative)
-        h_1, floor_1 = second_1 - q * first_1, relative_floor * abs(first_1)  # p of the negative class is q of this
-        h_0, floor_0 = second_0 - p * first_0, relative_floor * abs(first_0)
+        _, first_1, second_1, curvature_1 = point(z, *positive)
+        _, first_0, second_0, curvature_0 = point(-z, *negative)
+        h_1, floor_1 = second_1 if exact else curvature_1, relative_floor * abs(first_1)
+        h_0, floor_0 = second_0 if exact else curvature_0, relative_floor * abs(first_0)
         floor_1 = least if floor_1 < least else floor_1
         floor_0 = least if floor_0 < least else floor_0
         weight = sample_weight[i] if sample_weight.size else ONE
@@ -115,10 +147,8 @@ def soft_binary_value(y_true, raw_prediction, sample_weight, negative, positive,
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         y, z = real(y_true[i]), real(raw_prediction[i])
-        log_p, log_q, p, q = probability(z)
-        f_1, _, _ = point(log_p, log_q, p, q, *positive)
-        log_p, log_q, p, q = probability(-z)
-        f_0, _, _ = point(log_p, log_q, p, q, *negative)
+        f_1, _, _, _ = point(z, *positive)
+        f_0, _, _, _ = point(-z, *negative)
         weight = sample_weight[i] if sample_weight.size else ONE
         value[i] = weight * positive_weight * y * f_1 + weight * negative_weight * (ONE - y) * f_0
 

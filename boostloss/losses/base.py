@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -32,6 +33,11 @@ class Targets:
     def n_classes(self):
         """Number of classes of a classification loss: one raw prediction per row is two of them."""
         return max(self.n_outputs, 2)
+
+    @cached_property
+    def by_class(self):
+        """Soft labels of K classes on flat, one class after the other."""
+        return self.y_true.T.ravel()
 
     @property
     def total_weight(self):

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from boostloss._validation import check_number
+from boostloss._validation import check_choice, check_number
 
 MUST_BE = "must be 'balanced', 'effective', a dict or a sequence"
 
@@ -18,7 +18,9 @@ def check_class_weight(alpha, pos_weight, class_weight, beta):
         raise ValueError(f"{values}, must not be given together: each of them is a weight of the classes.")
     if alpha is not None:
         check_number("alpha", alpha, low=0, high=1, low_open=True, high_open=True)
-    if pos_weight is not None:
+    if isinstance(pos_weight, str):
+        check_choice("pos_weight", pos_weight, ("balanced",))
+    elif pos_weight is not None:
         check_number("pos_weight", pos_weight, low=0, low_open=True)
     if isinstance(class_weight, str):
         if class_weight not in ("balanced", "effective"):
@@ -35,11 +37,12 @@ def check_class_weight(alpha, pos_weight, class_weight, beta):
 
 def class_weights(loss, n_classes):
     """Weights of the classes of a loss as an array (n_classes,)."""
-    if isinstance(loss.class_weight, str):
-        raise ValueError(
-            f"class_weight == {loss.class_weight!r} depends on the training labels: "
-            "use loss.resolve(y_true, sample_weight), which returns a loss with numbers."
-        )
+    for name in ("pos_weight", "class_weight"):
+        if isinstance(getattr(loss, name), str):
+            raise ValueError(
+                f"{name} == {getattr(loss, name)!r} depends on the training labels: "
+                "use loss.resolve(y_true, sample_weight), which returns a loss with numbers."
+            )
     weights = np.ones(n_classes)
     for name in ("alpha", "pos_weight"):
         value = getattr(loss, name)
@@ -76,6 +79,16 @@ def effective(totals, beta):
         inverse = -1 / np.expm1(totals[present] * np.log(beta))
     weights[present] = inverse * (present.sum() / inverse.sum())
     return weights.tolist()
+
+
+def resolve_class_weight(loss, totals):
+    """Give a loss its class weights as numbers, from the summed weight of every class."""
+    if loss.pos_weight == "balanced":
+        if len(totals) != 2 or not totals.all():
+            raise ValueError(f"pos_weight == 'balanced' with summed weights {totals.tolist()}, must have two classes.")
+        loss.pos_weight = float(totals[0] / totals[1])
+    if isinstance(loss.class_weight, str):
+        loss.class_weight = balanced(totals) if loss.class_weight == "balanced" else effective(totals, loss.beta)
 
 
 def _items(class_weight):

@@ -1,28 +1,21 @@
 """Losses of p, the probability of the true class; q = 1 - p."""
 
+from typing import Any
+
 import numpy as np
 
 from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.classification_base import ClassificationLoss, class_indices
+from boostloss.losses.parameters import hyper_parameters
 
 
+@hyper_parameters
 class CrossEntropy(ClassificationLoss):
     r"""Cross-entropy, also called log loss or logistic loss: :math:`-w_y \log p`.
 
     Parameters
     ----------
-    alpha : float in (0, 1), optional
-        Weight of class 1 against 1 - alpha of class 0 (two classes; Lin et al. 2017, section 3.1).
-    pos_weight : float > 0, optional
-        Weight of class 1 against 1 of class 0 (two classes): `scale_pos_weight` of the engines.
-    class_weight : "balanced", "effective", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
-        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
-    beta : float in [0, 1), default=0.999
-        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
-    label_smoothing : float in [0, 1), default=0.0
-        epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016); `predict_proba` takes it out again.
     curvature : {"auto", "exact"}, default="auto"
         Two classes: both are the exact second derivative p q, at least 1e-16. K classes: "auto" is
         max(p q, abs(gradient) / 2), for p q alone is too small where trees are grown for all classes at once.
@@ -34,24 +27,6 @@ class CrossEntropy(ClassificationLoss):
     """
 
     convex = True
-
-    def __init__(
-        self,
-        *,
-        alpha=None,
-        pos_weight=None,
-        class_weight=None,
-        beta=0.999,
-        label_smoothing=0.0,
-        curvature="auto",
-    ):
-        self.alpha = alpha
-        self.pos_weight = pos_weight
-        self.class_weight = class_weight
-        self.beta = beta
-        self.label_smoothing = label_smoothing
-        self.curvature = curvature
-        self._validate()
 
     @staticmethod
     def point(log_p, log_q, p, q):
@@ -74,6 +49,7 @@ class CrossEntropy(ClassificationLoss):
         return np.zeros_like(p)
 
 
+@hyper_parameters
 class Focal(ClassificationLoss):
     r"""Focal loss, which turns down what is already well classified: :math:`-w_y (1 - p)^\gamma \log p`.
 
@@ -81,17 +57,6 @@ class Focal(ClassificationLoss):
     ----------
     gamma : float >= 0 or sequence of them, default=2.0
         Focusing; 0 is the cross-entropy. A sequence has one for every class.
-    alpha : float in (0, 1), optional
-        Weight of class 1 against 1 - alpha of class 0 (two classes): the alpha-balanced focal loss.
-    pos_weight : float > 0, optional
-        Weight of class 1 against 1 of class 0 (two classes).
-    class_weight : "balanced", "effective", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
-        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
-    beta : float in [0, 1), default=0.999
-        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
-    label_smoothing : float in [0, 1), default=0.0
-        epsilon: labels become (1 - epsilon) y + epsilon / 2 (two classes), which `predict_proba` takes out again.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is max(second derivative, abs(gradient) / 2): the second derivative is negative where p is small, and
         with rare positives a model would never learn. "exact" is the second derivative, at least 1e-16.
@@ -102,25 +67,7 @@ class Focal(ClassificationLoss):
     (Charoenphakdee et al., CVPR 2021). Source: Lin et al., ICCV 2017.
     """
 
-    def __init__(
-        self,
-        *,
-        gamma=2.0,
-        alpha=None,
-        pos_weight=None,
-        class_weight=None,
-        beta=0.999,
-        label_smoothing=0.0,
-        curvature="auto",
-    ):
-        self.gamma = gamma
-        self.alpha = alpha
-        self.pos_weight = pos_weight
-        self.class_weight = class_weight
-        self.beta = beta
-        self.label_smoothing = label_smoothing
-        self.curvature = curvature
-        self._validate()
+    gamma: Any = 2.0
 
     def _validate(self):
         super()._validate()

@@ -1,6 +1,7 @@
 """ClassificationLoss: what follows from a formula of the probability of the true class."""
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled, takes_powers
 from boostloss.kernels.threads import run_flat, run_rows
 from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
-from boostloss.losses.class_weight import balanced, check_class_weight, class_weights, effective
+from boostloss.losses.class_weight import check_class_weight, class_weights, resolve_class_weight
 from boostloss.losses.constant import best_margins
+from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.probability import normalised, probability_parts, true_class_margins
 
 LEAST_CURVATURE = 1e-16  # p q underflows in float32 from abs(z) = 88; XGBoost's own logistic loss has this floor too
@@ -26,6 +28,7 @@ SATURATED = 100.0  # a margin
 UNFLOORED = float("nan")  # every comparison with it is false
 
 
+@hyper_parameters
 class ClassificationLoss(Loss):
     """A loss of p, the probability of the true class: derive from it and write `point`.
 
@@ -34,14 +37,28 @@ class ClassificationLoss(Loss):
     cancellation). Its arguments after the first four, three at most, are hyper-parameters, attributes of the same
     names. Gradient and curvature, start, posterior and metric follow from it, for two classes (sigmoid of one raw
     prediction per row) and for K (softmax).
+
+    Parameters
+    ----------
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is max(second derivative, abs(gradient) / 2), for a loss of two classes that says it is `convex` the
+        second derivative; "exact" is the second derivative, at least 1e-16.
     """
 
-    alpha = None
-    pos_weight = None
-    class_weight = None
-    beta = 0.999
-    label_smoothing = 0.0
+    variable = "probability"  # of `point`
     convex = False  # in the margin of two classes: then the exact second derivative is as good a curvature as any
+    binary_only = False
+
+    _shared_parameters = True
+    alpha: float | None = None
+    pos_weight: Any = None
+    class_weight: Any = None
+    beta: float = 0.999
+    label_smoothing: float = 0.0
+    curvature: str = "auto"
+
+    def __post_init__(self):
+        self._validate()
 
     def _validate(self):
         super()._validate()
@@ -89,6 +106,8 @@ class ClassificationLoss(Loss):
         if y.size == 0:
             raise ValueError("y_true has 0 rows, must have at least one.")
         weight = check_sample_weight(sample_weight, len(y), dtype)
+        if n_outputs > 1 and self.binary_only:
+            raise ValueError(f"{self!r} has {n_outputs} outputs, must have one: it is a loss of two classes.")
         if n_outputs > 1:
             y, soft = self._class_targets(y, n_outputs, dtype)
             return Targets(y, weight, n_outputs, soft)
@@ -121,11 +140,19 @@ class ClassificationLoss(Loss):
         return np.maximum(totals - smoothed / K, 0) / (1 - self.label_smoothing) if smoothed else totals
 
     def _with_numbers(self, targets):
-        if not isinstance(self.class_weight, str):
+        if not self._depends_on_labels():
             return self
-        resolved, totals = copy.copy(self), self._class_totals(targets)
-        resolved.class_weight = balanced(totals) if self.class_weight == "balanced" else effective(totals, self.beta)
+        resolved = copy.copy(self)
+        self._take_numbers(resolved, self._class_totals(targets))
         return resolved
+
+    def _depends_on_labels(self):
+        """Whether something is still to be computed from the training labels."""
+        return isinstance(self.class_weight, str) or isinstance(self.pos_weight, str)
+
+    def _take_numbers(self, resolved, totals):
+        """Put into `resolved` what depends on the summed weights of the classes."""
+        resolve_class_weight(resolved, totals)
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
@@ -158,31 +185,35 @@ class ClassificationLoss(Loss):
         return (self._relative_floor(n_outputs) if policy == "auto" else 0.0), LEAST_CURVATURE
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
+        exact = (curvature or self.curvature) == "exact"
         floors = self._floors(curvature, targets.n_outputs)
-        self._run("derivatives", targets, raw, floors, (gradient, hessian))
+        self._run("derivatives", targets, raw, (exact, *floors), (gradient, hessian))
 
     def _values(self, targets, raw, value):
         self._run("value", targets, raw, (), (value,))
 
-    def _run(self, result, targets, raw, floors, outputs):
-        """Run the template of this kind of labels that computes `result`: "value" or "derivatives"."""
+    def _run(self, result, targets, raw, policy, outputs):
+        """Run the template of this kind of labels that computes `result`: "value" or "derivatives".
+
+        `policy` of the curvature: exact or not, and its floors.
+        """
         real = outputs[0].dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
         n_classes = targets.n_classes
         class_weight = class_weights(self, n_classes)
-        floors = tuple(map(real, floors))
+        exact, floors = policy[:1], tuple(map(real, policy[1:]))
         kind = np.float64 if takes_powers(self.point) else real
         if targets.n_outputs == 1:
             template = getattr(templates, f"{'soft_' if targets.soft else ''}binary_{result}")
-            scalars = *(tuple(map(kind, row)) for row in params), tuple(map(real, class_weight)), *floors
-            kernel = compiled(template, self.point, target_of(real, raw.dtype))
+            scalars = *(tuple(map(kind, row)) for row in params), tuple(map(real, class_weight)), *exact, *floors
+            kernel = compiled(template, self.point, self.variable, target_of(real, raw.dtype))
             return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
         if targets.soft:
-            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, target_of(real, raw.dtype))
-            labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.y_true.T.ravel()
+            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, None, target_of(real, raw.dtype))
+            labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.by_class
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
         table = _in_two_parts(np.array(params if len(set(params)) > 1 else params[:1]), real)
-        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, target_of(real, raw.dtype))
+        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, self.variable, target_of(real, raw.dtype))
         return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
     # ----------------------------------------------------------------------------------------------- start, posterior
@@ -194,10 +225,10 @@ class ClassificationLoss(Loss):
         whose slope goes on changing there has a closed form.
         """
         slopes = np.empty_like(log_p)
-        kernel = compiled(templates.binary_derivatives, self.point, "double")
+        kernel = compiled(templates.binary_derivatives, self.point, self.variable, "double")
         for k, row in enumerate(self._class_parameters(log_p.shape[1])):
             margin = np.clip(log_p[:, k] - log_q[:, k], -SATURATED, SATURATED)
-            first, scalars = np.empty_like(margin), (row, row, (1.0, 1.0), 0.0, 0.0)
+            first, scalars = np.empty_like(margin), (row, row, (1.0, 1.0), False, 0.0, 0.0)
             run_rows(kernel, (np.ones_like(margin), margin, np.empty(0)), scalars, (first, np.empty_like(margin)))
             if not (first < 0).all():
                 where = margin[np.argmax(~(first < 0))]

@@ -6,6 +6,7 @@ from boostloss._validation import check_number
 from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.classification import Focal
 from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.parameters import hyper_parameters
 
 C3, C5, C7, C9, C11, C13, C15, C17, C19, C21, C23, C25, C27, C29, C31, C33 = (1 / n for n in range(3, 35, 2))
 
@@ -23,6 +24,7 @@ def log_rest(log_p, q):
     return u * q + 2.0 * u * t * y if q < 0.4 else -log_p - q
 
 
+@hyper_parameters
 class Poly1(ClassificationLoss):
     r"""Poly-1 cross-entropy: :math:`w_y (-\log p + \epsilon (1 - p))`.
 
@@ -30,17 +32,6 @@ class Poly1(ClassificationLoss):
     ----------
     epsilon : float >= -1, default=1.0
         By how much the first coefficient of -log p = (1 - p) + (1 - p)^2 / 2 + .. is moved; 0 is the cross-entropy.
-    alpha : float in (0, 1), optional
-        Weight of class 1 against 1 - alpha of class 0 (two classes).
-    pos_weight : float > 0, optional
-        Weight of class 1 against 1 of class 0 (two classes).
-    class_weight : "balanced", "effective", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
-        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
-    beta : float in [0, 1), default=0.999
-        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
-    label_smoothing : float in [0, 1), default=0.0
-        Labels become (1 - label_smoothing) y + label_smoothing / 2 (two classes); `predict_proba` takes it out again.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the second derivative for two classes and abs(epsilon) <= 1, where it is positive, and else
         max(second derivative, abs(gradient) / 2).
@@ -50,25 +41,7 @@ class Poly1(ClassificationLoss):
     Convex for abs(epsilon) <= 1. Not proper; `predict_proba` inverts exactly. Source: Leng et al., ICLR 2022.
     """
 
-    def __init__(
-        self,
-        *,
-        epsilon=1.0,
-        alpha=None,
-        pos_weight=None,
-        class_weight=None,
-        beta=0.999,
-        label_smoothing=0.0,
-        curvature="auto",
-    ):
-        self.epsilon = epsilon
-        self.alpha = alpha
-        self.pos_weight = pos_weight
-        self.class_weight = class_weight
-        self.beta = beta
-        self.label_smoothing = label_smoothing
-        self.curvature = curvature
-        self._validate()
+    epsilon: float = 1.0
 
     def _validate(self):
         super()._validate()
@@ -87,6 +60,7 @@ class Poly1(ClassificationLoss):
         return _log_slope(0.0, self.epsilon, log_p, log_q, p, q)
 
 
+@hyper_parameters
 class Poly1Focal(Focal):
     r"""Poly-1 focal loss: :math:`w_y (-(1 - p)^\gamma \log p + \epsilon (1 - p)^{\gamma + 1})`.
 
@@ -96,17 +70,6 @@ class Poly1Focal(Focal):
         Focusing, as in `Focal`; 0 is `Poly1`. A sequence has one for every class.
     epsilon : float >= -1, default=1.0
         By how much the first coefficient of the focal loss's expansion in powers of 1 - p is moved; 0 is `Focal`.
-    alpha : float in (0, 1), optional
-        Weight of class 1 against 1 - alpha of class 0 (two classes).
-    pos_weight : float > 0, optional
-        Weight of class 1 against 1 of class 0 (two classes).
-    class_weight : "balanced", "effective", dict or sequence, optional
-        Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with
-        sum K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k.
-    beta : float in [0, 1), default=0.999
-        Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
-    label_smoothing : float in [0, 1), default=0.0
-        Labels become (1 - label_smoothing) y + label_smoothing / 2 (two classes); `predict_proba` takes it out again.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is max(second derivative, abs(gradient) / 2), for two classes and gamma 0 that of `Poly1`.
 
@@ -115,21 +78,7 @@ class Poly1Focal(Focal):
     Not convex and not proper; `predict_proba` inverts exactly. Source: Leng et al., ICLR 2022.
     """
 
-    def __init__(
-        self,
-        *,
-        gamma=2.0,
-        epsilon=1.0,
-        alpha=None,
-        pos_weight=None,
-        class_weight=None,
-        beta=0.999,
-        label_smoothing=0.0,
-        curvature="auto",
-    ):
-        self.epsilon = epsilon
-        weights = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight, "beta": beta}
-        super().__init__(gamma=gamma, **weights, label_smoothing=label_smoothing, curvature=curvature)
+    epsilon: float = 1.0
 
     def _validate(self):
         super()._validate()

@@ -52,7 +52,7 @@ class RegressionLoss(Loss):
         """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal."""
         dtype = np.result_type(y_true, np.float32)
         sample_weight = np.empty(0, dtype) if sample_weight is None else sample_weight
-        kernel = compiled(templates.root_residual_sums, None, target_of(dtype, raw_prediction.dtype), "sum")
+        kernel = compiled(templates.root_residual_sums, None, None, target_of(dtype, raw_prediction.dtype), "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
         return max((total / _total(sample_weight, len(y_true))) ** 2, LEAST_SCALE)
 
@@ -61,14 +61,14 @@ class RegressionLoss(Loss):
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
         exact = (curvature or self.curvature) == "exact"
         floor = UNFLOORED if curvature == "exact" else FLOOR_OF_EXACT
-        kernel = compiled(templates.elementwise_derivatives, self.point, target_of(real, raw.dtype))
+        kernel = compiled(templates.elementwise_derivatives, self.point, "residual", target_of(real, raw.dtype))
         scalars = (tuple(map(real, params)), exact, real(floor))
         run_rows(kernel, (targets.y_true, raw, weight), scalars, (gradient, hessian))
 
     def _values(self, targets, raw, value):
         real = value.dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
-        kernel = compiled(templates.elementwise_value, self.point, target_of(real, raw.dtype))
+        kernel = compiled(templates.elementwise_value, self.point, "residual", target_of(real, raw.dtype))
         run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(real, params)),), (value,))
 
     # ------------------------------------------------------------------------------------------------ what engines get
@@ -91,10 +91,10 @@ class RegressionLoss(Loss):
         """
         self._derivatives(targets, raw, None, gradient, hessian)
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
-        total = sum_chunks(compiled(templates.chunk_sums, None, target, "sum"), (hessian,))
+        total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (hessian,))
         mean = total / targets.total_weight
         factors = 1 / (self._step(learning_rate) * mean), 1 / mean
-        run_rows(compiled(templates.rescale, None, target), (gradient, hessian), tuple(map(real, factors)), ())
+        run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
     # --------------------------------------------------------------------------------------------------------- metric
 
