@@ -1,6 +1,7 @@
 """Is a loss right? Its kernels against differences of themselves, and against its formula in 50-digit arithmetic."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boostloss.kernels import templates
-from boostloss.kernels.cpu import bound_template, takes_powers
+from boostloss.kernels.cpu import bound_template, rebind, takes_powers
 from boostloss.kernels.scalar import mpmath_words
 from boostloss.losses.base import Loss
 from boostloss.losses.class_weight import class_weights
@@ -27,6 +28,7 @@ QUANTITIES = ("value", "gradient", "hessian")
 CORE = 20.0  # the bound in ulp is constant up to this margin, and grows with the margin beyond
 SOFT_LABELS = (0.125, 0.5, 0.75)
 DIFFERENCE_TOLERANCE = 1e-7  # of fourth-order central differences of the float64 kernel
+SENSITIVE, STEP = 0.5, 1e-6
 ROOT_TOLERANCE = 1e-9  # of sums and mixtures of gradients that must vanish
 
 
@@ -133,8 +135,9 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
 
     An error counts relative to the result, except where a quantity passes through zero, which no sum of rounded terms
     can follow. There it counts relative to the largest term: a second derivative of a classification loss to
-    ``second`` and ``p * first``; a soft label's result to either label's share; a gradient g(r) or second derivative
-    h(r) of a regression loss to r g'(r) or r h'(r), which is what rounding r alone does; a gradient of a loss with a
+    ``second`` and ``p * first``, its every quantity f to half of x df/dx, x being log p, p or q; a soft label's
+    result to either label's share; a gradient g(r) or second derivative h(r) of a regression loss to r g'(r) or r
+    h'(r), which is what rounding r alone does; a gradient of a loss with a
     hyper-parameter `quantile` to that (r <= 0) or one minus that (r > 0). Where p is subnormal, a second derivative,
     which is p times a factor that may be large, counts in the spacing of p times that factor.
 
@@ -237,8 +240,12 @@ class _Problem:
         """Lengths over which the loss may change its shape at `x`."""
         raise NotImplementedError
 
-    def kernel_terms(self) -> list[tuple[Floats, ...]]:
-        """The largest terms of every batch, from the float64 kernel."""
+    def judged(self, errors: list[Floats]) -> list[Floats]:
+        """Errors of differences per batch, NaN where they are not to be judged."""
+        return errors
+
+    def kernel_terms(self, dtype: Any) -> list[tuple[Floats, ...]]:
+        """The largest terms of every batch for results of `dtype`, from the float64 kernel."""
         raise NotImplementedError
 
     def truth(self, ctx: Any) -> dict[Any, list[_Truth]]:
@@ -262,9 +269,26 @@ class _Margins(_Problem):
             for labels in ((1.0, 0.0), SOFT_LABELS)
         ]
         y_true, margins = batches[0].y_true, batches[0].x
+        loss = loss.resolve(y_true)
         params, _ = loss.prepare(y_true, margins, np.empty(0))
         self.params = [row if takes_powers(loss.point) else _rounded(row) for row in params]
-        super().__init__(_frozen(loss.resolve(y_true), self.params), batches)
+        super().__init__(_frozen(loss, self.params), batches)
+        self.shares = {sign: self._shares(sign) for sign in (-1, 1)}
+
+    def _shares(self, sign: int) -> Floats:
+        """Half of what log p, p and q contribute to each quantity of a label, (3, points): of x what x df/dx is.
+
+        Where they cancel, a quantity passes through zero, or ends there because a row is switched off.
+        """
+        if self.loss.variable != "probability":
+            return np.zeros((3, len(self.margins)))
+        params = self.params[sign > 0]
+        return np.array([SENSITIVE * _contributions(self.loss.point, sign * m, params) for m in self.margins]).T
+
+    @staticmethod
+    def _evaluate(loss: Any, batch: _Batch, dtype: Any, shift: Any = 0.0) -> tuple[Array, ...]:
+        value, *derivatives = _Problem._evaluate(loss, batch, dtype, shift)
+        return (value - loss._of_labels(loss._targets(batch.y_true, None, 1, dtype))).astype(dtype), *derivatives
 
     def growth(self, x: Floats) -> Floats:
         return np.maximum(1.0, abs(x) / CORE)
@@ -272,12 +296,17 @@ class _Margins(_Problem):
     def steps(self, x: Floats) -> list[Floats]:
         return [np.ones_like(x)]
 
-    def kernel_terms(self) -> list[tuple[Floats, ...]]:
+    def judged(self, errors: list[Floats]) -> list[Floats]:
+        hard, soft = errors  # two jumps may hide each other in a mixture
+        jumps = np.isnan(hard).reshape(2, -1).any(axis=0)
+        return [hard, np.where(np.tile(jumps, len(SOFT_LABELS)), np.nan, soft)]
+
+    def kernel_terms(self, dtype: Any) -> list[tuple[Floats, ...]]:
         hard = copy.copy(self.loss)
         hard.label_smoothing = 0.0
         columns = self._evaluate(hard, self.batches[0], np.float64)
         positive, negative = zip(*(np.split(column, 2) for column in columns), strict=True)
-        return [self._terms(batch, np.float64, positive, negative) for batch in self.batches]
+        return [self._terms(batch, dtype, positive, negative) for batch in self.batches]
 
     def truth(self, ctx: Any) -> dict[Any, list[_Truth]]:
         kernel = _exact_kernel(ctx, templates.binary_value, self.loss.point, self.loss.variable)
@@ -309,12 +338,40 @@ class _Margins(_Problem):
     def _terms(self, batch: _Batch, dtype: Any, positive: Any, negative: Any) -> tuple[Floats, ...]:
         """The largest terms, from value, gradient and second derivative for label 1 and for label 0 at every margin."""
         labels = []
-        for (value, gradient, hessian), sign in ((positive, 1), (negative, -1)):
+        weights = class_weights(self.loss, 2)[::-1]
+        for (value, gradient, hessian), sign, weight in zip((positive, negative), (1, -1), weights, strict=True):
             p = probability_parts(sign * self.margins)[2]
             pull = sign * p * gradient  # p * first
             coarse = hessian / p * float(np.finfo(dtype).tiny)  # larger than `hessian` where p is subnormal
-            labels.append((abs(value), abs(gradient), _largest(hessian + pull, pull, coarse)))
+            proportional = np.where(abs(gradient) < 1e6 * p, gradient / p * float(np.finfo(dtype).tiny), 0.0)
+            terms = value, _largest(gradient, proportional), _largest(hessian + pull, pull, coarse)
+            shares = self.shares[sign] * weight
+            labels.append(tuple(_largest(term, share) for term, share in zip(terms, shares, strict=True)))
         return tuple(self._mixed(batch, dtype, np.maximum, *pair) for pair in zip(*labels, strict=True))
+
+
+def _contributions(point: Any, margin: float, params: tuple[float, ...]) -> Floats:
+    """The largest x df/dx of value, gradient and second derivative f, x being log p, p and q; by differences."""
+    log_p, log_q, p, q = (float(part) for part in probability_parts(margin))
+
+    def margin_exp(log_p: float, log_q: float, shift: float, scale: float) -> tuple[float, float]:
+        x = scale * (margin - shift)  # log p and q stay related to the margin
+        return x, math.exp(-abs(x))
+
+    plain = rebind(point, {"margin_exp": margin_exp, "real": float})
+
+    def quantities(factors: tuple[float, float, float]) -> Floats:
+        f, first, second = plain(log_p * factors[0], log_q, p * factors[1], q * factors[2], *params)
+        return np.array([f, first, second - p * factors[1] * first])
+
+    found = [np.zeros(3)]
+    for k in range(3):
+        up, down = (tuple(1 + sign * STEP if j == k else 1.0 for j in range(3)) for sign in (1, -1))
+        try:
+            found.append(abs(quantities(up) - quantities(down)) / (2 * STEP))
+        except (ArithmeticError, ValueError):  # p or q underflows, or the formula wants numbers that belong together
+            continue
+    return np.nan_to_num(np.max(found, axis=0), nan=0.0, posinf=0.0)
 
 
 class _Residuals(_Problem):
@@ -336,7 +393,7 @@ class _Residuals(_Problem):
     def steps(self, x: Floats) -> list[Floats]:
         return [np.where(x == 0, 1.0, abs(x)), *(np.full_like(x, scale) for scale in self.scales)]
 
-    def kernel_terms(self) -> list[tuple[Floats, ...]]:
+    def kernel_terms(self, dtype: Any) -> list[tuple[Floats, ...]]:
         (batch,) = self.batches
         quantities = self.kernel(batch, np.float64)
         third, _ = self.difference(batch, 2)
@@ -515,14 +572,15 @@ def _difference(function: Callable[[Any], Array], x: Floats, lengths: list[Float
 
 def _difference_rows(problem: _Problem, ulp: float) -> Iterator[Row]:
     kernels = {dtype: [problem.kernel(batch, dtype) for batch in problem.batches] for dtype in DTYPES}
-    terms = problem.kernel_terms()
+    terms = {dtype: problem.kernel_terms(dtype) for dtype in DTYPES}
     for k, quantity in ((1, "gradient"), (2, "hessian")):
         differences = [problem.difference(batch, k - 1) for batch in problem.batches]
         for dtype in DTYPES:
             errors = [
                 _difference_errors(computed[k], *difference, term[k])
-                for computed, difference, term in zip(kernels[dtype], differences, terms, strict=True)
+                for computed, difference, term in zip(kernels[dtype], differences, terms[dtype], strict=True)
             ]
+            errors = problem.judged(errors)
             tolerance = DIFFERENCE_TOLERANCE + (ulp * float(np.finfo(dtype).eps) if dtype == np.float32 else 0.0)
             titles = quantity, "differences", dtype.__name__, "all"
             yield _worst_row(problem, titles, errors, np.isfinite, "", tolerance)
@@ -604,15 +662,15 @@ def _posterior_rows(problem: _Problem, loss: Any) -> Iterator[Row]:
     loss = loss.resolve(hard.y_true)
     try:
         eta = loss.predict_proba(problem.margins)
-    except ValueError as failure:
+    except (AttributeError, ValueError) as failure:
         if "no posterior" not in str(failure):
             raise
         return
-    falls = np.flatnonzero(np.diff(eta[:, 1]) < -1e-15)
+    falls = np.flatnonzero(np.diff(eta[:, 1]) < -1e-14)
     yield _count_row(("posterior rises", "", "float64", "all"), [f"z = {problem.margins[i]:.9g}" for i in falls])
     positive, negative = np.split(loss.gradient_hessian(hard.y_true, hard.x)[0], 2)
     terms = eta[:, 1] * positive, eta[:, 0] * negative
-    inside = (abs(problem.margins) <= CORE) & (eta.min(axis=1) > 0)  # smoothed labels end at 0 and 1
+    inside = (abs(problem.margins) <= CORE) & (eta.min(axis=1) > 1e-280)  # some posteriors end at 0 and 1
     error = np.where(inside, abs(terms[0] + terms[1]) / _largest(*terms), 0)
     i = int(np.argmax(error))
     titles = "posterior inverts", "gradients", "float64", "|z| <= 20"

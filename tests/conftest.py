@@ -7,7 +7,30 @@ import numpy as np
 import pytest
 from reference import residual_scale
 
-from boostloss import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Loss, Poly1, Poly1Focal, Quantile
+from boostloss import (
+    LDAM,
+    Asymmetric,
+    ClassificationLoss,
+    CrossEntropy,
+    Exponential,
+    Focal,
+    HardTruncated,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    LogitAdjusted,
+    Loss,
+    MarginTruncated,
+    ModifiedHuber,
+    Perceptron,
+    Poly1,
+    Poly1Focal,
+    QuadraticHinge,
+    Quantile,
+    SoftTruncated,
+    SquaredHinge,
+)
 
 SCALES = {"delta": 1.3, "scale": 1.2, "bandwidth": None}  # automatic ones, in units of S; None: 2 tau (1 - tau)
 
@@ -31,6 +54,20 @@ class Case:
     @property
     def n_classes(self):
         return max(self.n_outputs, 2)
+
+    @property
+    def has_posterior(self):
+        return self.is_classification and self.loss.has_posterior
+
+    @property
+    def is_flat(self):
+        """Whether margins beyond some point have the posteriors 0 and 1, or probabilities end before them."""
+        return isinstance(self.loss, SquaredHinge | ModifiedHuber) or bool(getattr(self.loss, "clip", 0))
+
+    @property
+    def is_kinked(self):
+        """Whether a derivative of the loss jumps."""
+        return self.is_flat or isinstance(self.loss, HardTruncated | QuadraticHinge)
 
     @property
     def id(self):
@@ -78,6 +115,12 @@ ANY_K = [
     Focal(gamma=2.0, curvature="exact"),
     *[Poly1(epsilon=epsilon) for epsilon in (-0.5, 1.0, 3.0)],
     *[Poly1Focal(gamma=gamma, epsilon=epsilon) for gamma, epsilon in ((2.0, 1.0), (0.5, -0.5))],
+    KLDivergence(label_smoothing=0.1),
+    HardTruncated(theta=0.7),
+    SoftTruncated(),
+    SoftTruncated(k=4.0, theta=0.6),
+    MarginTruncated(k=2.0),
+    MarginTruncated(k=1.5, t=0.4),
 ]
 TWO_CLASSES = [
     CrossEntropy(alpha=0.25),
@@ -88,14 +131,38 @@ TWO_CLASSES = [
     Focal(gamma=1.0, pos_weight=5.0),
     Focal(gamma=(0.5, 3.0), class_weight={0: 2.0}),
     Poly1(epsilon=1.0, pos_weight=4.0),
+    SoftTruncated(k=5.0, alpha=0.7),
+    LogitAdjusted(tau=0.8, class_prior=[0.9, 0.1]),
+    LDAM(margins=[0.1, 0.5]),
+    LDAM(margins=[0.3, 0.0], scale=2.0, pos_weight=3.0),
 ]
-ONE_COLUMN = [Focal(gamma=2.0, label_smoothing=0.1, pos_weight=3.0)]
+ONE_COLUMN = [
+    Focal(gamma=2.0, label_smoothing=0.1, pos_weight=3.0),
+    Asymmetric(),
+    Asymmetric(gamma_pos=0.5, gamma_neg=2.0, clip=0.0, alpha=0.3),
+    Asymmetric(gamma_pos=0.0, gamma_neg=0.0, clip=0.1),
+    Exponential(),
+    Exponential(pos_weight=4.0, label_smoothing=0.1),
+    Exponential(curvature="exact"),
+    Hinge(),
+    Hinge(bandwidth=1.0, curvature="exact"),
+    Perceptron(),
+    QuadraticHinge(),
+    QuadraticHinge(width=0.5, pos_weight=3.0),
+    SquaredHinge(),
+    SquaredHinge(alpha=0.3),
+    ModifiedHuber(),
+]
 THREE_CLASSES = [
     CrossEntropy(class_weight=[0.5, 3.0, 1.0], label_smoothing=0.2),
     CrossEntropy(class_weight={0: 2.0, 2: 0.1}),
     Focal(gamma=2.0, class_weight=[0.5, 3.0, 1.0]),
     Focal(gamma=(0.0, 1.5, 4.0)),
     Poly1Focal(gamma=(0.0, 1.5, 4.0), epsilon=0.5, class_weight=[0.5, 3.0, 1.0]),
+    KLDivergence(class_weight=[0.5, 3.0, 1.0], label_smoothing=0.2),
+    LogitAdjusted(class_prior=[0.7, 0.2, 0.1]),
+    LogitAdjusted(tau=0.5, class_prior=[5, 2, 1], class_weight=[0.5, 3.0, 1.0], label_smoothing=0.1),
+    LDAM(margins=[0.1, 0.5, 0.3], class_weight={1: 2.0}),
 ]
 RESIDUAL = [
     Huber(),
@@ -115,6 +182,7 @@ SOFTMAX = [
 ]
 REGRESSION = [Case(loss) for loss in RESIDUAL]
 CLASSIFICATION = SIGMOID + SOFTMAX
+POSTERIOR = [case for case in CLASSIFICATION if case.has_posterior]
 LOSSES = CLASSIFICATION + REGRESSION
 
 

@@ -4,7 +4,7 @@ Exact for moderate raw predictions only, and slow; it shares no line and no conv
 """
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, softmax, xlogy
 
 
 def residual_scale(r, weight=None):
@@ -26,12 +26,106 @@ def class_weights(loss, n_classes):
     return weights
 
 
+def by_margin(value, slope, bend, p, q):
+    """Value and derivatives by p from those by the margin log(p / q)."""
+    return value, slope / (p * q), (bend - slope * (q - p)) / (p * q) ** 2
+
+
 def of_probability(gamma, epsilon, p, q):
     """L = -q^gamma log p + epsilon q^(gamma + 1), and its first two derivatives by p."""
     slope = gamma * q ** (gamma - 1) * np.log(p) - q**gamma / p - epsilon * (gamma + 1) * q**gamma
     bend = -gamma * (gamma - 1) * q ** (gamma - 2) * np.log(p) + 2 * gamma * q ** (gamma - 1) / p + q**gamma / p**2
     bend += epsilon * (gamma + 1) * gamma * q ** (gamma - 1)
     return -(q**gamma) * np.log(p) + epsilon * q ** (gamma + 1), slope, bend
+
+
+def weighted_by(w, dw, d2w, p):
+    """L = -w log p and its derivatives by p, from those of w."""
+    return -w * np.log(p), -dw * np.log(p) - w / p, -d2w * np.log(p) - 2 * dw / p + w / p**2
+
+
+def hard_truncated(loss, k, p, q):
+    inside = p <= loss.theta
+    return np.maximum(0, np.log(loss.theta / p)), np.where(inside, -1 / p, 0), np.where(inside, 1 / p**2, 0)
+
+
+def soft_truncated(loss, k, p, q):
+    w = expit(loss.k * (loss.theta - p))
+    dw = -loss.k * w * (1 - w)
+    return weighted_by(w, dw, -loss.k * dw * (1 - 2 * w), p)
+
+
+def margin_truncated(loss, k, p, q):
+    w = expit(loss.k * (loss.t - np.log(p / q)))
+    dw = -loss.k * w * (1 - w)  # by the margin
+    return weighted_by(*by_margin(w, dw, -loss.k * dw * (1 - 2 * w), p, q), p)
+
+
+def ldam(loss, k, p, q):
+    return by_margin(*logistic(np.log(p / q) - loss.margins[k], loss.scale), p, q)
+
+
+def logistic(m, scale):
+    s = expit(-scale * m)
+    return np.logaddexp(0, -scale * m) / scale, -s, scale * s * (1 - s)
+
+
+def asymmetric(loss, k, p, q):
+    if k == 1:
+        return of_probability(loss.gamma_pos, 0.0, p, q)
+    gamma, u = loss.gamma_neg, np.maximum(q - loss.clip, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # u ** negative
+        value, slope, bend = of_probability(gamma, 0.0, 1 - u, u)
+    return tuple(np.where(u > 0, part, 0.0) for part in (value, slope, bend))
+
+
+FORMULAS = {
+    "HardTruncated": hard_truncated,
+    "SoftTruncated": soft_truncated,
+    "MarginTruncated": margin_truncated,
+    "LDAM": ldam,
+    "Asymmetric": asymmetric,
+}
+
+
+def charbonnier(d, b):
+    s = np.sqrt(d**2 + b**2)
+    return (d + s) / 2, -(1 + d / s) / 2, b**2 / (2 * s**3), 1 / (2 * s)
+
+
+def of_margin(loss, m):
+    """Value, two derivatives and the recommended curvature of a loss of the margin."""
+    d, name = 1 - m, type(loss).__name__
+    zero = np.zeros_like(m)
+    if name == "Exponential":
+        return np.exp(-m), -np.exp(-m), np.exp(-m), np.exp(-m)
+    if name == "Hinge":
+        return charbonnier(d, loss.bandwidth)
+    if name == "Perceptron":
+        return charbonnier(-m, loss.bandwidth)
+    if name == "QuadraticHinge":
+        k = loss.width
+        value = np.select([d <= 0, d < k], [zero, d**2 / (2 * k)], d - k / 2)
+        return value, -np.clip(d / k, 0, 1), ((d > 0) & (d < k)) / k, zero + 1 / k
+    if name == "SquaredHinge":
+        return np.maximum(d, 0) ** 2 / 2, -np.maximum(d, 0), (d > 0) * 1.0, zero + 1
+    assert name == "ModifiedHuber"
+    near = m >= -1
+    value, slope = np.where(near, np.maximum(d, 0) ** 2, -4 * m), np.where(near, -2 * np.maximum(d, 0), -4.0)
+    return value, slope, 2.0 * (near & (d > 0)), zero + 2
+
+
+def margin(loss, y, raw):
+    """Value, gradient, exact second derivative and recommended curvature of a loss of the margin."""
+    weights, t = class_weights(loss, 2), targets(loss, y, 2)
+    total = [np.zeros_like(raw) for _ in range(4)]
+    for k, sign in ((0, -1), (1, 1)):
+        value, slope, second, curvature = of_margin(loss, sign * raw)
+        if loss.curvature == "exact":
+            curvature = np.maximum(second, 1e-6 * np.abs(slope))
+        for sums, part in zip(total, (value, sign * slope, second, curvature), strict=True):
+            sums += weights[k] * t[:, k] * part
+    return tuple(total)
 
 
 def targets(loss, y, n_classes):
@@ -43,6 +137,9 @@ def targets(loss, y, n_classes):
 def classification(loss, y, raw):
     """Value (n,), gradient, exact second derivative and recommended curvature, shaped as raw."""
     sigmoid = raw.ndim == 1
+    if type(loss).__name__ == "LogitAdjusted":
+        offset = loss.tau * np.log(np.asarray(loss.class_prior, float))
+        raw = raw + (offset[1] - offset[0] if sigmoid else offset)
     z = np.stack([np.zeros_like(raw), raw], 1) if sigmoid else raw
     n_classes = z.shape[1]
     p = np.stack([expit(-raw), expit(raw)], 1) if sigmoid else softmax(z, axis=1)
@@ -50,11 +147,16 @@ def classification(loss, y, raw):
     weights, t = class_weights(loss, n_classes), targets(loss, y, n_classes)
     value, gradient, hessian, curvature = np.zeros(len(z)), np.zeros_like(z), np.zeros_like(z), np.zeros_like(z)
     epsilon = getattr(loss, "epsilon", 0.0)
-    soft_targets = type(loss).__name__ == "CrossEntropy" and loss.label_smoothing
+    name = type(loss).__name__
+    soft_targets = name in ("CrossEntropy", "KLDivergence", "LogitAdjusted") and loss.label_smoothing
+    if name == "KLDivergence":
+        value += xlogy(t, t) @ weights
     for k in range(n_classes):
         own = np.eye(n_classes)[k]
         others = np.delete(p, k, axis=1).sum(axis=1)
-        f, slope, bend = of_probability(gammas[k], epsilon, p[:, k], others)
+        formula = FORMULAS.get(type(loss).__name__)
+        pq = p[:, k], others
+        f, slope, bend = formula(loss, k, *pq) if formula else of_probability(gammas[k], epsilon, *pq)
         first = p[:, [k]] * (own - p)
         second = p[:, [k]] * ((own - p) ** 2 - p * (1 - p))
         share = weights[k] * t[:, k]
@@ -64,7 +166,7 @@ def classification(loss, y, raw):
         gradient += share[:, None] * g
         hessian += share[:, None] * h
         curvature += share[:, None] * np.maximum(h, np.abs(g) / 2)
-    if sigmoid and not np.any(gammas) and abs(epsilon) <= 1:
+    if sigmoid and not np.any(gammas) and abs(epsilon) <= 1 and (name == "LDAM" or not formula):
         curvature = hessian
     elif soft_targets:
         curvature = np.maximum(hessian, np.abs(gradient) / 2)
@@ -102,7 +204,10 @@ def residual(loss, y, raw, weight=None):
 
 def reference(loss, y, raw, weight=None):
     """Value, gradient, exact second derivative and recommended curvature, weights applied."""
-    known = classification(loss, y, raw) if hasattr(loss, "label_smoothing") else residual(loss, y, raw, weight)
+    if not hasattr(loss, "label_smoothing"):
+        known = residual(loss, y, raw, weight)
+    else:
+        known = (margin if loss.variable == "margin" else classification)(loss, y, raw)
     if weight is None:
         return known
     return tuple(part * (weight if part.ndim == 1 else weight[:, None]) for part in known)

@@ -83,16 +83,18 @@ def digest(function):
 
 
 def takes_powers(formula):
-    """Whether a formula calls `power_q`: then its parameters come in the type `wide`, and log q comes `joined`."""
-    return "power_q" in formula.__code__.co_names
+    """Whether a formula multiplies logarithms: then its parameters come in the type `wide`, log q comes `joined`."""
+    return not {"power_q", "exp_product", "margin_exp"}.isdisjoint(formula.__code__.co_names)
 
 
-def _around(formula, variable):
-    """The functions between a template and a formula of this variable."""
+def _around(formula, variable, seen):
+    """The functions between a template and a formula of this variable, `seen` being the words of the target."""
     words = {"formula": formula, "point": getattr(templates, f"point_of_{variable}")}
     if variable != "probability":
         return words
     words["picked"] = softmax.PICKED[formula.__code__.co_argcount - 4]
+    if "margin_exp" in formula.__code__.co_names:
+        words["log_p_of"] = seen.get("joined", scalar.joined)
     if takes_powers(formula):
         return {**words, "scaled_point": templates.scaled_point, "parameter": softmax.wide_parameter}
     return {**words, "scaled_point": templates.scaled_point_of_number, "parameter": softmax.real_parameter}
@@ -103,7 +105,7 @@ def bound_template(template, formula, variable, words, wrap):
     words, linked = dict(words), {}
     if formula is not None:
         check_formula(formula)
-        words |= _around(formula, variable)
+        words |= _around(formula, variable, words)
 
     def link(function):
         callees = {}

@@ -108,6 +108,33 @@ def power_q(q, log_q, gamma):
     return ZERO if total < LEAST_EXPONENT else y + y * lost
 
 
+def two_sum(a, b):
+    """a + b and what rounding took from it (Knuth 1969)."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
+
+
+def exp_product(log_x, k):
+    """As a power."""
+    return power_q(ZERO, log_x, k)
+
+
+def plus(log_q, x):
+    """To the pair."""
+    total, lost = two_sum(log_q[0], x)
+    return total, lost + log_q[1]
+
+
+def margin_exp(log_p, log_q, shift, scale):
+    """The margin as a pair, its product in `power_q`."""
+    d, lost = two_sum(log_p[0], -log_q[0])
+    d, lost_too = two_sum(d, -shift)
+    low = (lost + lost_too) + (log_p[1] - log_q[1])
+    d, low = two_sum(d, low)
+    return scale * d, power_q(ZERO, (-d, -low) if d >= ZERO else (d, low), scale)
+
+
 DOUBLE: dict[str, Any] = {
     "exp": math.exp,
     "log": math.log,
@@ -121,6 +148,9 @@ DOUBLE: dict[str, Any] = {
     "smaller_probability": smaller_probability,
     "joined": joined,
     "number": number,
+    "exp_product": exp_product,
+    "plus": plus,
+    "margin_exp": margin_exp,
     "exp_parts": exp_parts,
     "product_parts": product_parts,
     "log1p_parts": log1p_parts,

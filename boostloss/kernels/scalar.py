@@ -1,14 +1,16 @@
 """The vocabulary of a loss formula: the words it may use, and what every compile target puts behind them.
 
-A formula is plain scalar Python over the names `exp, log, log1p, log1p_unit, expm1, tanh, sqrt, hypot, power_q, number`
-and `math.*`. Run as it stands it computes in Python floats. A compile target rebinds the names: `SIMD` to branch-free
-float32 polynomials that Numba inlines and LLVM vectorises (a call to libm never is: 25 instead of 3 ns/row), `DOUBLE`
-to the C library's functions, `mpmath_words` to as many digits as a test asks for. Every target also binds
+A formula is plain scalar Python over the names `exp, log, log1p, log1p_unit, expm1, tanh, sqrt, hypot, power_q, number,
+joined, plus, exp_product, margin_exp` and `math.*`. Run as it stands it computes in Python floats. A compile target
+rebinds the names: `SIMD` to branch-free float32 polynomials that Numba inlines and LLVM vectorises (a call to libm
+never is: 25 instead of 3 ns/row), `DOUBLE` to the C library's functions, `mpmath_words` to as many digits as a test
+asks for. Every target also binds
 
     real    the type of a row's numbers
-    wide    the type of the hyper-parameters of a formula with `power_q`: double
+    wide    the type of the hyper-parameters of a formula with `power_q`, `exp_product` or `margin_exp`: double
 
-and gives such a formula log q `joined`: for `power_q` alone, or as `number(log_q)` in the type of the row.
+and gives such a formula log q (with `margin_exp` log p as well) `joined`: for these words alone, or as `number(log_q)`
+in the type of the row.
 
 What a formula must respect, or it loses its speed, its float32 or its cached machine code:
 - floats are written plainly (`0.5 * r`): binding gives them the type of the row; integer literals only as exponents;
@@ -48,12 +50,33 @@ def number(log_q):
     return log_q
 
 
+def exp_product(log_x, k):
+    """exp(k log_x) for log_x <= 0, `joined`, and k >= 0, which multiplies its error."""
+    return exp(k * log_x)
+
+
+def plus(log_q, x):
+    """log_q + x, which is `joined` again."""
+    return log_q + x
+
+
+def margin_exp(log_p, log_q, shift, scale):
+    """x = scale (m - shift) of the margin m = log p - log q, and exp(-abs(x)), for scale multiplies the error of m."""
+    x = scale * (log_p - log_q - shift)
+    return x, exp(-abs(x))
+
+
 # Words of the templates, which a formula does not need
 
 
 def smaller_probability(e, larger):
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger
+
+
+def log_p_of(high, low):
+    """log p from a sum: `joined` for a formula with `margin_exp`, for others added up."""
+    return high + low
 
 
 def joined(high, low):
@@ -271,6 +294,22 @@ def number32(log_q):
     return f32(log_q)
 
 
+def exp_product32(log_x, k):
+    """As a power."""
+    return power_q32(ZERO, log_x, k)
+
+
+def plus32(log_q, x):
+    """In double."""
+    return f64(log_q) + f64(x)
+
+
+def margin_exp32(log_p, log_q, shift, scale):
+    """The margin and the product in double."""
+    d = log_p - log_q - f64(shift)
+    return f32(f64(scale) * d), power_q32(ZERO, -abs(d), scale)
+
+
 def reciprocal32(high, low):
     """The quotient and, by the remainder of the division in double, what rounding took from it."""
     y = ONE / high
@@ -289,6 +328,9 @@ SIMD = {
     "power_q": power_q32,
     "joined": joined32,
     "number": number32,
+    "exp_product": exp_product32,
+    "plus": plus32,
+    "margin_exp": margin_exp32,
     "exp_parts": exp_parts32,
     "product_parts": product_parts32,
     "log1p_parts": log1p_parts32,
@@ -299,10 +341,20 @@ SIMD = {
 }
 
 
+def _exp_product(mp, log_x, k):
+    return mp.exp(k * log_x)
+
+
+def _margin_exp(mp, log_p, log_q, shift, scale):
+    x = scale * (log_p - log_q - shift)
+    return x, mp.exp(-abs(x))
+
+
 def mpmath_words(mp):
     """The same words for mpmath numbers; `mp` is the mpmath context, which holds the number of digits."""
     names = ("exp", "log", "log1p", "expm1", "tanh", "sqrt", "hypot")
     # Partials, for binding must not look inside
     words: dict[str, Any] = {name: functools.partial(getattr(mp, name)) for name in names}
     words |= {"log1p_unit": words["log1p"], "power_q": power_q, "math": mp}
+    words |= {word.__name__[1:]: functools.partial(word, mp) for word in (_exp_product, _margin_exp)}
     return {**words, "real": mp.convert, "wide": mp.convert}

@@ -19,6 +19,7 @@ from boostloss.kernels.scalar import (
     joined,
     log1p_parts,
     log1p_unit_parts,
+    log_p_of,
     product_parts,
     reciprocal,
     smaller_probability,
@@ -26,7 +27,7 @@ from boostloss.kernels.scalar import (
 from boostloss.kernels.templates import real, scaled_point, wide
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-LOWEST_LOG = np.float32(-3e38)  # stands for log 0 where it is a factor: 0 times -inf would be NaN
+LOWEST_LOG = np.float32(-3e38)  # stands for log 0
 MOST_ROWS = 256  # of a block
 MOST_PARAMETERS = 3  # of a formula
 # What is kept of every row; a hyper-parameter has a place for itself and one for what rounding took from it
@@ -98,8 +99,9 @@ def own_probability(d, low, rest, rest_low, inverse, inverse_low):
     log_rest, tail = log1p_parts(rest - ONE + rest_low)
     gap, lost = difference(log_rest, d)
     gap, tail = LOWEST_LOG if gap < LOWEST_LOG else gap, tail + (lost - low)
+    gap = -LOWEST_LOG if gap > -LOWEST_LOG else gap  # where log p is a factor: 0 times -inf would be NaN
     log_e, log_e_low = log1p_unit_parts(e)
-    log_p = -(log_e + log_e_low) if up else -(gap + (tail + (log_e_low + log_e)))
+    log_p = log_p_of(ZERO if up else -gap, -((ZERO if up else tail) + (log_e_low + log_e)))
     log_q, lost = difference(gap if up else ZERO, log_e)
     log_q = joined(log_q, lost + ((tail if up else ZERO) - (log_e_low + e_low * larger)))
     return log_p, log_q, larger if up else smaller, smaller if up else larger
@@ -281,7 +283,6 @@ def softmax_derivatives(
         sum_up(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
-            log_p = LOWEST_LOG if log_p < LOWEST_LOG else log_p
             a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
             _, first, second = scaled_point(log_p, log_q, p, q, *picked(a, b, c))
             firsts[i], seconds[i], lowest[i] = weight[i] * first, weight[i] * second, weight[i] * least

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.scalar import exp, joined, log1p_unit, number, smaller_probability
+from boostloss.kernels.scalar import exp, joined, log1p_unit, log_p_of, number, smaller_probability
 
 real: Any = float  # a target's type of a row's numbers, and the one for the hyper-parameters of a power
 wide: Any = float
@@ -37,13 +37,13 @@ def probability(m):
     smaller = smaller_probability(e, larger)
     rest = log1p_unit(e)
     up = m >= ZERO
-    log_p = (ZERO if up else m) - rest
+    log_p = log_p_of(ZERO if up else m, -rest)
     log_q = joined(-m if up else ZERO, -rest)
     return log_p, log_q, larger if up else smaller, smaller if up else larger
 
 
 def scaled_point(log_p, log_q, p, q, *params):
-    """A formula of the probability of the true class that takes powers of q: it gets log q as it is."""
+    """A formula of the probability of the true class that takes log q as it is."""
     return formula(log_p, log_q, p, q, *params)
 
 

@@ -1,22 +1,41 @@
 """What is minimised: formulas, and what follows from them."""
 
+from boostloss.losses.asymmetric import Asymmetric
 from boostloss.losses.base import Loss
-from boostloss.losses.classification import CrossEntropy, Focal
+from boostloss.losses.classification import CrossEntropy, Focal, KLDivergence
 from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.margin import Exponential, Hinge, ModifiedHuber, Perceptron, QuadraticHinge, SquaredHinge
+from boostloss.losses.margin_base import MarginLoss
 from boostloss.losses.poly import Poly1, Poly1Focal
+from boostloss.losses.prior import LDAM, LogitAdjusted
 from boostloss.losses.quantile import Quantile
 from boostloss.losses.regression import Huber, LogCosh
 from boostloss.losses.regression_base import RegressionLoss
+from boostloss.losses.truncated import HardTruncated, MarginTruncated, SoftTruncated
 
 __all__ = [
+    "LDAM",
+    "Asymmetric",
     "ClassificationLoss",
     "CrossEntropy",
+    "Exponential",
     "Focal",
+    "HardTruncated",
+    "Hinge",
     "Huber",
+    "KLDivergence",
     "LogCosh",
+    "LogitAdjusted",
     "Loss",
+    "MarginLoss",
+    "MarginTruncated",
+    "ModifiedHuber",
+    "Perceptron",
     "Poly1",
     "Poly1Focal",
+    "QuadraticHinge",
     "Quantile",
     "RegressionLoss",
+    "SoftTruncated",
+    "SquaredHinge",
 ]

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import xlogy
 
 from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import power_q, real
+from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss, class_indices
 from boostloss.losses.parameters import hyper_parameters
 
@@ -47,6 +49,35 @@ class CrossEntropy(ClassificationLoss):
 
     def _log_slope(self, log_p, log_q, p, q):
         return np.zeros_like(p)
+
+
+@hyper_parameters
+class KLDivergence(CrossEntropy):
+    r"""Kullback-Leibler divergence of p from soft labels t: :math:`\sum_k w_k t_k \log(t_k / p_k)`.
+
+    Parameters
+    ----------
+    curvature : {"auto", "exact"}, default="auto"
+        As of the cross-entropy.
+
+    Notes
+    -----
+    The cross-entropy minus the entropy of the labels: gradient, curvature, start and probabilities are the same, and
+    with hard labels the value as well. For labels in [0, 1], or a distribution (n, K) per row; the value is then 0
+    where p = t. Convex.
+    """
+
+    def _of_labels(self, targets):
+        """Minus the weighted entropy of every row's labels."""
+        if not targets.soft:
+            return 0.0
+        t = targets.y_true.astype(np.float64)
+        t = t if t.ndim == 2 else np.column_stack([1 - t, t])
+        return xlogy(t, t) @ class_weights(self, targets.n_classes)
+
+    def _values(self, targets, raw, value):
+        super()._values(targets, raw, value)
+        value += self._of_labels(targets) * (targets.sample_weight if targets.sample_weight.size else 1.0)
 
 
 @hyper_parameters

@@ -46,6 +46,8 @@ class ClassificationLoss(Loss):
     """
 
     variable = "probability"  # of `point`
+    n_arguments = 4  # of `point`, before the hyper-parameters
+    has_posterior = True
     convex = False  # in the margin of two classes: then the exact second derivative is as good a curvature as any
     binary_only = False
 
@@ -143,16 +145,16 @@ class ClassificationLoss(Loss):
         if not self._depends_on_labels():
             return self
         resolved = copy.copy(self)
-        self._take_numbers(resolved, self._class_totals(targets))
+        self._take_numbers(resolved, targets)
         return resolved
 
     def _depends_on_labels(self):
         """Whether something is still to be computed from the training labels."""
         return isinstance(self.class_weight, str) or isinstance(self.pos_weight, str)
 
-    def _take_numbers(self, resolved, totals):
-        """Put into `resolved` what depends on the summed weights of the classes."""
-        resolve_class_weight(resolved, totals)
+    def _take_numbers(self, resolved, targets):
+        """Put into `resolved` what depends on the training labels."""
+        resolve_class_weight(resolved, self._class_totals(targets))
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
@@ -163,7 +165,7 @@ class ClassificationLoss(Loss):
     def _class_parameters(self, n_classes):
         """The parameters of `point` for every class: a list of tuples; an attribute may be a sequence of K numbers."""
         columns = []
-        for name in formula_parameters(self.point, 4):
+        for name in formula_parameters(self.point, self.n_arguments):
             value = getattr(self, name)
             if np.ndim(value) and len(value) != n_classes:
                 raise ValueError(f"{name} == {value!r} has {len(value)} entries, must have one per class: {n_classes}.")
@@ -188,6 +190,10 @@ class ClassificationLoss(Loss):
         exact = (curvature or self.curvature) == "exact"
         floors = self._floors(curvature, targets.n_outputs)
         self._run("derivatives", targets, raw, (exact, *floors), (gradient, hessian))
+
+    def _of_labels(self, targets):
+        """The part of the value, without sample weights, that depends on labels and nothing else."""
+        return 0.0
 
     def _values(self, targets, raw, value):
         self._run("value", targets, raw, (), (value,))
@@ -269,10 +275,24 @@ class ClassificationLoss(Loss):
         -------
         ndarray of shape (n, 2) or (n, K)
             Float32 for float32 raw predictions, else float64; rows sum to one.
+
+        Raises
+        ------
+        AttributeError
+            If no probabilities follow from the raw predictions of this loss: the hinge family, hard truncation, ...
         """
         self._validate()
+        self._check_posterior()
         raw = check_raw_prediction(raw_prediction)
         return self._posterior(raw)[0].astype(raw.dtype)
+
+    def _check_posterior(self):
+        """Refuse probabilities where none follow from a raw prediction."""
+        if not self.has_posterior:
+            raise AttributeError(
+                f"{self!r} has no posterior: its raw predictions do not determine probabilities. Use scikit-learn's "
+                "CalibratedClassifierCV on held-out data, or LossClassifier(calibrate=False) for their plain sigmoid."
+            )
 
     def predict(self, raw_prediction):
         """Class indices argmax_j w_j eta_j: the decision with the loss's class weights as costs.
@@ -287,7 +307,7 @@ class ClassificationLoss(Loss):
         """
         self._validate()
         raw = check_raw_prediction(raw_prediction)
-        if self.label_smoothing:
+        if self.label_smoothing and self.has_posterior:
             eta, weights = self._posterior(raw)
             return (weights * eta).argmax(axis=1)
         margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
@@ -319,10 +339,11 @@ class ClassificationLoss(Loss):
         totals = self._class_totals(targets)
         if (totals > 0).sum() < 2:
             raise ValueError(f"y_true has one class only ({int(np.argmax(totals))}), must have at least two.")
-        weights = class_weights(self._with_numbers(targets), len(totals))
+        loss = self._with_numbers(targets)
+        weights = class_weights(loss, len(totals))
         totals[totals == 0] = targets.total_weight / targets.n_rows / 2
         totals = (1 - self.label_smoothing) * totals / totals.sum() + self.label_smoothing / len(totals)
-        margins = best_margins(self._log_posterior, np.log(totals * weights))
+        margins = best_margins(loss._log_posterior, np.log(totals * weights))
         return float(margins[1]) if targets.n_outputs == 1 else _centred_raw(margins)
 
 
