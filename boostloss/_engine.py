@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 
+from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 
 SCHEMA = 1  # of the description of a loss in a saved model
@@ -25,10 +26,11 @@ class DataSet:
         self.label, self.weight = label, weight
         self.targets = {}
         self.buffers = {}
+        self.memories: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def targets_of(self, loss, n_outputs):
         """The labels in the terms of `loss`, checked once."""
-        key = (type(loss), loss.get_params(deep=False).get("label_smoothing"), n_outputs)
+        key = loss._targets_key(), n_outputs
         if key not in self.targets:
             self.targets[key] = loss._targets(self.label, self.weight, n_outputs, np.float32)
         return self.targets[key]
@@ -39,6 +41,10 @@ class DataSet:
         if key not in self.buffers:
             self.buffers[key] = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
         return self.buffers[key]
+
+    def memory_of(self, objective):
+        """What an objective remembers of its training on this data set."""
+        return self.memories.setdefault(objective, {})
 
     def same(self, label, weight):
         """Whether these are still the labels and weights of the data set: a user may have set others."""
@@ -105,34 +111,45 @@ def refuse(params, names, loss, advice, where="params[{!r}]"):
 
 def describe(loss):
     """JSON text of a resolved loss: name, parameters, schema number."""
-    params = loss.get_params(deep=False)
-    if isinstance(params.get("class_weight"), dict):  # its keys are integers, which JSON has not
-        params["class_weight"] = [params["class_weight"].get(k, 1.0) for k in range(loss.n_classes_)]
-    params = {name: _plain(value) for name, value in params.items()}
-    state = {"loss": type(loss).__name__, "params": params, "schema": SCHEMA}
+    state = {**_plain(loss), "schema": SCHEMA}
     if hasattr(loss, "n_classes_"):
         state["n_classes"] = loss.n_classes_
     return json.dumps(state, sort_keys=True)
 
 
 def _plain(value):
-    """`value` in terms of JSON."""
+    """`value` in terms of JSON; a loss among it as its name and parameters."""
+    if isinstance(value, Loss):
+        params = value.get_params(deep=False)
+        if isinstance(params.get("class_weight"), dict):  # its keys are integers, which JSON has not
+            n_classes = getattr(value, "n_classes_", 2)
+            params["class_weight"] = [params["class_weight"].get(k, 1.0) for k in range(n_classes)]
+        return {"loss": type(value).__name__, "params": {name: _plain(item) for name, item in params.items()}}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
 def restore(text):
-    """The loss that `describe` described; only boostloss' own losses are looked up, by name."""
-    from boostloss import losses
-
+    """The loss that `describe` described."""
     state = json.loads(text)
     if state.get("schema") != SCHEMA:
         raise ValueError(f"schema == {state.get('schema')!r} of the saved loss, must be {SCHEMA}.")
-    kind = getattr(losses, state["loss"], None) if state["loss"] in losses.__all__ else None
-    if kind is None:
-        raise ValueError(f"loss == {state['loss']!r} in the saved model is not one of boostloss: give loss=.")
-    loss = kind(**state["params"])
+    loss = _restored(state)
     if "n_classes" in state:
         loss.n_classes_ = state["n_classes"]
     return loss
+
+
+def _restored(value):
+    """`value` of a description with the losses in it; only boostloss' own are looked up, by name."""
+    from boostloss import losses
+
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    if not (isinstance(value, dict) and "loss" in value):
+        return value
+    kind = getattr(losses, value["loss"], None) if value["loss"] in losses.__all__ else None
+    if kind is None:
+        raise ValueError(f"loss == {value['loss']!r} in the saved model is not one of boostloss: give loss=.")
+    return kind(**{name: _restored(parameter) for name, parameter in value["params"].items()})

@@ -26,6 +26,15 @@ def check_number(name, value, *, low=None, high=None, low_open=False, high_open=
     return number
 
 
+def check_integer(name, value, *, low):
+    """Return `value` as an int, or say what it must be."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} == {value!r}, must be an integer >= {low}.")
+    if value < low:
+        raise ValueError(f"{name} == {value!r}, must be >= {low}.")
+    return int(value)
+
+
 def check_choice(name, value, choices):
     """Return `value` if it is one of `choices`."""
     if not (isinstance(value, str) and value in choices):

@@ -69,6 +69,7 @@ class LightGBM:
     def check(estimator, loss, fit_params):
         """Raise for what contradicts the loss."""
         params = estimator.get_params()
+        lightgbm_api._check_outputs(loss)
         refuse(params, ("class_weight",), loss, NO_CLASS_WEIGHT, "estimator.{}")
         refuse(params, lightgbm_api.NUM_CLASS, loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         lightgbm_api._check_params(params, loss, "estimator.{}")

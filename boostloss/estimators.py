@@ -8,13 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_consistent_length, column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from boostloss._engine import resolved_loss
 from boostloss._validation import check_real_array, check_sample_weight, fail_at
 from boostloss._wrappers import default_estimator, engine_of
-from boostloss.losses import ClassificationLoss, CrossEntropy, Huber, Loss, RegressionLoss
+from boostloss.losses import ClassificationLoss, CrossEntropy, Huber, Loss, MultiLabel, RegressionLoss
 
 
 class _LossEstimator(MetaEstimatorMixin, BaseEstimator):
@@ -125,6 +126,9 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
     loss : ClassificationLoss, optional
         None is ``CrossEntropy()``. The keys of its ``class_weight`` are labels of `y`; as a sequence it follows
         ``classes_``.
+    calibrate : bool, default=True
+        Whether `predict_proba` inverts the loss, so that probabilities are true. False is the plain sigmoid or softmax
+        of the raw predictions, as a peer without inversion would give, and what there is for losses without posterior.
 
     Attributes
     ----------
@@ -134,7 +138,7 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
     loss_ : ClassificationLoss
         The loss with everything that depends on the training labels as numbers.
     classes_ : ndarray of shape (n_classes,)
-        The labels, in ascending order.
+        The labels, in ascending order; for several labels per row their column numbers.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where `X` was a data frame with names that are strings.
@@ -151,18 +155,40 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
     _kind_of_loss = ClassificationLoss
     _default_loss = CrossEntropy
 
+    def __init__(self, estimator: Any = None, loss: Loss | None = None, calibrate: bool = True) -> None:
+        super().__init__(estimator, loss)
+        self.calibrate = calibrate
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = "XGB" in type(self.estimator).__name__ or self.estimator is None
+        return tags
+
     def _learn_labels(self, y: ArrayLike) -> None:
+        if _has_several_labels(y):
+            self._label_encoder = None
+            self.classes_ = np.arange(np.shape(y)[1])
+            return
         labels = _checked_labels(y)
         check_classification_targets(labels)
         self._label_encoder = LabelEncoder().fit(labels)
         self.classes_ = self._label_encoder.classes_
 
     def _encoded(self, y: ArrayLike, features: Any) -> NDArray[Any]:
+        if self._label_encoder is None:
+            labels = check_real_array("y", y)
+            check_consistent_length(features, labels)
+            return labels
         labels = _checked_labels(y)
         check_consistent_length(features, labels)
         return self._label_encoder.transform(labels)
 
     def _resolved(self, loss: Any, target: NDArray[Any], weight: NDArray[Any] | None) -> Any:
+        if self._label_encoder is None:
+            several = loss if isinstance(loss, MultiLabel) else MultiLabel(label_loss=loss)
+            return resolved_loss(several, target, weight)
+        if isinstance(loss, MultiLabel):
+            raise ValueError(f"loss == {loss!r} with y of shape {target.shape}, must be a matrix of zeros and ones.")
         present = np.unique(target if weight is None else target[weight > 0])
         if len(present) < 2:
             where = "" if weight is None else " in rows with a weight"
@@ -192,8 +218,17 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
         """
         return self._raw_predictions(X)
 
+    def _has_probabilities(self) -> bool:
+        """Raise where neither the loss nor `calibrate` allows `predict_proba`."""
+        if self.calibrate:
+            loss: Any = getattr(self, "loss_", self.loss)
+            if loss is not None:
+                loss._check_posterior()
+        return True
+
+    @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Posterior class probabilities, whether the loss is proper or not.
+        """Posterior class probabilities, whether the loss is proper or not; see `calibrate`.
 
         Parameters
         ----------
@@ -202,10 +237,11 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
+            In the order of ``classes_``; of several labels per row the probability of each.
         """
         raw_predictions = self._raw_predictions(X)
-        return self.loss_.predict_proba(raw_predictions)
+        plain = self.loss_ if self.calibrate else self.loss_.uncalibrated()
+        return plain.predict_proba(raw_predictions)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels, decided with the loss's class weights as costs.
@@ -216,10 +252,11 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,), or (n_samples, n_labels) of zeros and ones
         """
         raw_predictions = self._raw_predictions(X)
-        return self.classes_[self.loss_.predict(raw_predictions)]
+        decision = self.loss_.predict(raw_predictions)
+        return decision if self._label_encoder is None else self.classes_[decision]
 
 
 class LossRegressor(RegressorMixin, _LossEstimator):
@@ -274,6 +311,12 @@ class LossRegressor(RegressorMixin, _LossEstimator):
         """
         raw_predictions = self._raw_predictions(X)
         return self.loss_.predict(raw_predictions)
+
+
+def _has_several_labels(y: ArrayLike) -> bool:
+    """Whether every row has several labels, each yes or no: a matrix of zeros and ones, or of numbers between."""
+    shape = np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1
 
 
 def _checked_labels(y: ArrayLike) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from boostloss import _lightgbm_text
 from boostloss._engine import labels_read_once, refuse, resolved_loss
-from boostloss.losses import ClassificationLoss, Loss
+from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
 
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
@@ -30,6 +30,12 @@ METRICS_OF_RANKS = {"auc", "average_precision", "auc_mu", "multi_error", "none",
 def _given(params: dict[str, Any], names: Iterable[str], default: Any = None) -> Any:
     """The value of a parameter under any of its names."""
     return next((params[name] for name in names if params.get(name) is not None), default)
+
+
+def _check_outputs(loss: Loss) -> None:
+    if isinstance(loss, MultiLabel):
+        raise ValueError(f"loss == {loss!r}, must be a loss of one label: LightGBM has no model of several. "
+                         "Use scikit-learn's MultiOutputClassifier, or XGBoost.")
 
 
 def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]") -> None:
@@ -118,6 +124,7 @@ def train(
     import lightgbm
 
     params = copy.deepcopy(params)
+    _check_outputs(loss)
     _check_params(params, loss)
     if keep_training_booster and params.get("linear_tree"):
         raise ValueError("keep_training_booster == True with params['linear_tree'] == True, must be False: the start "

@@ -1,5 +1,7 @@
 """The objective and the metric of a loss, as the four engine APIs call them."""
 
+from typing import Any
+
 import numpy as np
 
 from boostloss._engine import data_set_of, is_data_set
@@ -35,14 +37,17 @@ class Objective:
     loss : Loss
     learning_rate : float, optional
         That of the training, where it is known: the step of residual losses depends on it.
+    has_memory : bool, default=True
+        Whether it serves one training only: a loss with momentum remembers its rounds here, for every data set.
     """
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None):
+    def __init__(self, loss, learning_rate=None, has_memory=True):
         loss._validate()
         self.loss = loss
         self.learning_rate = learning_rate
+        self._memory: dict[str, Any] | None = {} if has_memory else None
 
     def __repr__(self):
         return f"Objective({self.loss!r})"
@@ -61,7 +66,7 @@ class Objective:
         _check_finite(raw)
         targets = self.loss._targets(labels, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
         gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
-        self._evaluate(targets, raw, gradient, hessian)
+        self._evaluate(targets, raw, gradient, hessian, self._memory)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
 
     def _of_data_set(self, raw_prediction, data):
@@ -72,11 +77,11 @@ class Objective:
             _check_finite(raw)
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         gradient, hessian = known.outputs_like(raw)
-        self._evaluate(targets, raw, gradient, hessian)
+        self._evaluate(targets, raw, gradient, hessian, None if self._memory is None else known.memory_of(self))
         return gradient, hessian
 
-    def _evaluate(self, targets, raw, gradient, hessian):
-        loss = self.loss._with_numbers(targets)
+    def _evaluate(self, targets, raw, gradient, hessian, memory):
+        loss = self.loss._with_numbers(targets)._remembering(memory)
         loss._engine_derivatives(targets, raw, self.learning_rate, gradient, hessian)
 
 

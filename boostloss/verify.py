@@ -124,6 +124,11 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     -------
     Report
 
+    Raises
+    ------
+    ValueError
+        If gradients are not those of a row's value: a loss of the whole batch, or with frozen weights.
+
     Notes
     -----
     The truth is the value's formula in 120 to 460 digits, at the very numbers the kernel got, and its differences with
@@ -152,6 +157,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     <Report on Focal(): ok>
     """
     loss._validate()
+    if not loss.row_by_row:
+        raise ValueError(f"{loss!r} has gradients that are not those of its value row by row: check cannot judge them.")
     problem = _Margins(loss) if isinstance(loss, ClassificationLoss) else _Residuals(loss)
     with np.errstate(all="ignore"):
         arithmetic, truths = _truths(problem)
@@ -350,7 +357,7 @@ class _Margins(_Problem):
         return tuple(self._mixed(batch, dtype, np.maximum, *pair) for pair in zip(*labels, strict=True))
 
 
-def _contributions(point: Any, margin: float, params: tuple[float, ...]) -> Floats:
+def _contributions(point: Any, margin: float, params: Any) -> Floats:
     """The largest x df/dx of value, gradient and second derivative f, x being log p, p and q; by differences."""
     log_p, log_q, p, q = (float(part) for part in probability_parts(margin))
 
@@ -360,7 +367,7 @@ def _contributions(point: Any, margin: float, params: tuple[float, ...]) -> Floa
 
     plain = rebind(point, {"margin_exp": margin_exp, "real": float})
 
-    def quantities(factors: tuple[float, float, float]) -> Floats:
+    def quantities(factors: tuple[float, ...]) -> Any:
         f, first, second = plain(log_p * factors[0], log_q, p * factors[1], q * factors[2], *params)
         return np.array([f, first, second - p * factors[1] * first])
 

@@ -24,11 +24,11 @@ def _link(loss: Any) -> dict[str, Any]:
 
 
 def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[float]:
-    """The loss's start in the space XGBoost wants: probability for two classes, else margins."""
+    """The loss's start in the space XGBoost wants: probabilities where its link is the sigmoid, else margins."""
     start = loss.fit_intercept_only(y_true, sample_weight)
-    if np.ndim(start):
-        return [float(s) for s in start]
-    return float(1 / (1 + np.exp(-start))) if isinstance(loss, ClassificationLoss) else start
+    if _link(loss)["objective"] == "binary:logistic":
+        start = 1 / (1 + np.exp(-start))
+    return [float(s) for s in start] if np.ndim(start) else float(start)
 
 
 def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int | None = None) -> dict[str, Any]:

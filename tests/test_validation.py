@@ -134,7 +134,7 @@ def test_one_column_is_a_vector(case):
     assert case.loss.metric(y[:, None], raw[:, None]) == case.loss.metric(y, raw)
     assert case.loss.fit_intercept_only(y[:, None]) == case.loss.fit_intercept_only(y)
     assert_array_equal(case.loss.predict(raw[:, None]), case.loss.predict(raw))
-    if case.is_classification:
+    if case.has_posterior:
         assert_array_equal(case.loss.predict_proba(raw[:, None]), case.loss.predict_proba(raw))
 
 

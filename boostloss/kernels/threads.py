@@ -99,13 +99,14 @@ def run_flat(kernel, rows, raw, scalars, outputs):
     run_slices(call, n_rows)
 
 
-def sum_chunks(kernel, rows):
-    """The sum over all rows of what kernel(*rows, partial) adds up per chunk of CHUNK rows."""
+def sum_chunks(kernel, rows, n_sums=None):
+    """The sum over all rows of what kernel(*rows, partial) adds up per chunk of CHUNK rows: one number, or `n_sums`."""
     n_rows = len(rows[0])
-    partial = np.empty(-(-n_rows // CHUNK))
+    n_chunks = -(-n_rows // CHUNK)
+    partial = np.empty(n_chunks if n_sums is None else (n_chunks, n_sums))
 
     def call(part):
         kernel(*[a[part] if a.size else a for a in rows], partial[part.start // CHUNK : -(-part.stop // CHUNK)])
 
     run_slices(call, n_rows)
-    return float(partial.sum())
+    return float(partial.sum()) if n_sums is None else partial.sum(axis=0)

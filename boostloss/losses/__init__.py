@@ -2,15 +2,18 @@
 
 from boostloss.losses.asymmetric import Asymmetric
 from boostloss.losses.base import Loss
+from boostloss.losses.batch import Dice, FocalTversky, GradientHarmonized, Tversky
 from boostloss.losses.classification import CrossEntropy, Focal, KLDivergence
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.margin import Exponential, Hinge, ModifiedHuber, Perceptron, QuadraticHinge, SquaredHinge
 from boostloss.losses.margin_base import MarginLoss
+from boostloss.losses.multilabel import MultiLabel
 from boostloss.losses.poly import Poly1, Poly1Focal
 from boostloss.losses.prior import LDAM, LogitAdjusted
 from boostloss.losses.quantile import Quantile
 from boostloss.losses.regression import Huber, LogCosh
 from boostloss.losses.regression_base import RegressionLoss
+from boostloss.losses.self_adjusting import SelfAdjusting
 from boostloss.losses.truncated import HardTruncated, MarginTruncated, SoftTruncated
 
 __all__ = [
@@ -18,8 +21,11 @@ __all__ = [
     "Asymmetric",
     "ClassificationLoss",
     "CrossEntropy",
+    "Dice",
     "Exponential",
     "Focal",
+    "FocalTversky",
+    "GradientHarmonized",
     "HardTruncated",
     "Hinge",
     "Huber",
@@ -30,12 +36,15 @@ __all__ = [
     "MarginLoss",
     "MarginTruncated",
     "ModifiedHuber",
+    "MultiLabel",
     "Perceptron",
     "Poly1",
     "Poly1Focal",
     "QuadraticHinge",
     "Quantile",
     "RegressionLoss",
+    "SelfAdjusting",
     "SoftTruncated",
     "SquaredHinge",
+    "Tversky",
 ]

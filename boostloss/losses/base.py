@@ -70,7 +70,8 @@ class Loss(BaseEstimator):
     """
 
     curvature = "auto"
-    curvatures = ("auto", "exact")
+    curvatures: tuple[str, ...] = ("auto", "exact")
+    row_by_row = True  # a row's results depend on that row alone, and are derivatives of each other
 
     def get_params(self, deep=True):
         """Hyper-parameters by name.
@@ -103,6 +104,10 @@ class Loss(BaseEstimator):
         self._validate()
         self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
         return copy.copy(self)
+
+    def _targets_key(self):
+        """What the targets of a data set depend on."""
+        return type(self), getattr(self, "label_smoothing", None)
 
     def _n_outputs_of(self, y_true):
         return 1
@@ -165,6 +170,10 @@ class Loss(BaseEstimator):
         """This loss, resolved with the labels at hand where it has not been."""
         return self
 
+    def _remembering(self, memory):
+        """This loss with the memory of a training, a dict, or None where it has no training of its own."""
+        return self
+
     def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
         """Gradient and curvature as an engine gets them: here, as they are."""
         self._derivatives(targets, raw, None, gradient, hessian)
@@ -194,4 +203,4 @@ class Loss(BaseEstimator):
         """
         from boostloss.objective import Objective
 
-        return Objective(self)(y_true, y_pred, sample_weight)
+        return Objective(self, has_memory=False)(y_true, y_pred, sample_weight)

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from boostloss._validation import check_choice, check_number
+from boostloss._validation import check_number
 
 MUST_BE = "must be 'balanced', 'effective', a dict or a sequence"
 
@@ -18,9 +18,7 @@ def check_class_weight(alpha, pos_weight, class_weight, beta):
         raise ValueError(f"{values}, must not be given together: each of them is a weight of the classes.")
     if alpha is not None:
         check_number("alpha", alpha, low=0, high=1, low_open=True, high_open=True)
-    if isinstance(pos_weight, str):
-        check_choice("pos_weight", pos_weight, ("balanced",))
-    elif pos_weight is not None:
+    if pos_weight is not None and not (isinstance(pos_weight, str) and pos_weight == "balanced"):
         check_number("pos_weight", pos_weight, low=0, low_open=True)
     if isinstance(class_weight, str):
         if class_weight not in ("balanced", "effective"):

@@ -286,6 +286,17 @@ class ClassificationLoss(Loss):
         raw = check_raw_prediction(raw_prediction)
         return self._posterior(raw)[0].astype(raw.dtype)
 
+    def uncalibrated(self):
+        """Return the cross-entropy, whose probabilities are the plain sigmoid or softmax of raw predictions.
+
+        Returns
+        -------
+        ClassificationLoss
+        """
+        from boostloss.losses.classification import CrossEntropy
+
+        return CrossEntropy()
+
     def _check_posterior(self):
         """Refuse probabilities where none follow from a raw prediction."""
         if not self.has_posterior:

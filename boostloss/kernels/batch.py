@@ -1,0 +1,73 @@
+"""The loops of losses with a statistic of the whole batch: sums per chunk of rows, then the rows again.
+
+Rows are (n,), labels in [0, 1], an empty `sample_weight` stands for no weights. Chunks have a fixed length, so that a
+sum does not depend on the number of threads.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from boostloss.kernels.templates import CHUNK, probability, real
+
+ONE = np.float32(1)
+
+
+def class_probabilities(z):
+    """p and 1 - p of class 1."""
+    _, _, p, q = probability(z)
+    return p, q
+
+
+def overlap_sums(y_true, raw_prediction, sample_weight, partial):
+    """Weighted true positives, false positives and false negatives of every chunk, counted by probabilities."""
+    n_rows = y_true.shape[0]
+    for chunk in range(partial.shape[0]):
+        hits: Any = 0.0
+        alarms: Any = 0.0
+        misses: Any = 0.0
+        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
+            p, q = class_probabilities(real(raw_prediction[i]))
+            weight, y = sample_weight[i] if sample_weight.size else ONE, real(y_true[i])
+            hits += weight * y * p
+            alarms += weight * (ONE - y) * p
+            misses += weight * y * q
+        partial[chunk, 0], partial[chunk, 1], partial[chunk, 2] = hits, alarms, misses
+
+
+def overlap_derivatives(y_true, raw_prediction, sample_weight, slopes, bend, least, gradient, hessian):
+    """`slopes` by the probability of a label 0 and of a label 1; the curvature is bend p q."""
+    negative, positive = slopes
+    for i in range(y_true.shape[0]):
+        p, q = class_probabilities(real(raw_prediction[i]))
+        weight, y = sample_weight[i] if sample_weight.size else ONE, real(y_true[i])
+        h = bend * p * q
+        gradient[i] = weight * (y * positive + (ONE - y) * negative) * p * q
+        hessian[i] = weight * (least if h < least else h)
+
+
+def bin_of(y, z, n_bins):
+    """In which of the bins of [0, 1] abs(p - y) lies."""
+    p, q = class_probabilities(z)
+    e = abs(p - y) if y < ONE else q
+    k = int(e * n_bins)
+    return k if k < n_bins else n_bins - 1
+
+
+def bin_sums(y_true, raw_prediction, sample_weight, partial):
+    """Summed weight of the rows in every bin of abs(p - y), chunk by chunk."""
+    n_rows, n_bins = y_true.shape[0], partial.shape[1]
+    for chunk in range(partial.shape[0]):
+        for k in range(n_bins):
+            partial[chunk, k] = 0.0
+        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
+            k = bin_of(real(y_true[i]), real(raw_prediction[i]), n_bins)
+            partial[chunk, k] += sample_weight[i] if sample_weight.size else ONE
+
+
+def bin_weights(y_true, raw_prediction, sample_weight, factors, weights):
+    """The weight of every row times the factor of its bin."""
+    n_bins = factors.shape[0]
+    for i in range(y_true.shape[0]):
+        k = bin_of(real(y_true[i]), real(raw_prediction[i]), n_bins)
+        weights[i] = factors[k] * (sample_weight[i] if sample_weight.size else ONE)

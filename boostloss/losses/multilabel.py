@@ -1,0 +1,259 @@
+"""Several labels per row, each yes or no: one loss of two classes for every column of raw predictions."""
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from boostloss._validation import check_raw_prediction, check_real_array, check_sample_weight, fail_at
+from boostloss.losses.base import Targets
+from boostloss.losses.classification import CrossEntropy
+from boostloss.losses.classification_base import ClassificationLoss
+
+
+@dataclass(frozen=True)
+class LabelTargets(Targets):
+    """Labels (n, L) of one data set, and as targets of losses of two classes."""
+
+    losses: Any = ()  # of the labels, or one for all of them
+
+    def _of(self, loss, y_true, weight):
+        return loss._targets(y_true, weight if weight.size else None, 1, self.y_true.dtype)
+
+    @cached_property
+    def by_row(self):
+        """All labels of the first row, then of the second, ..."""
+        return self._of(self.losses[0], self.y_true.ravel(), np.repeat(self.sample_weight, self.n_outputs))
+
+    @cached_property
+    def by_label(self):
+        """The first label of all rows, then the second, ..."""
+        return self._of(self.losses[0], self.y_true.T.ravel(), np.tile(self.sample_weight, self.n_outputs))
+
+    @cached_property
+    def columns(self):
+        """Targets of one label each."""
+        losses = self.losses if len(self.losses) > 1 else self.losses * self.n_outputs
+        rows = zip(losses, self.y_true.T, strict=True)
+        return [self._of(loss, np.ascontiguousarray(y), self.sample_weight) for loss, y in rows]
+
+
+class MultiLabel(ClassificationLoss):
+    """Several labels per row, in any number: the sum of a loss of two classes over the L columns of raw predictions.
+
+    Parameters
+    ----------
+    label_loss : ClassificationLoss or sequence of them, optional
+        Of two classes, for all labels or one for each. None is `CrossEntropy()`. What depends on training labels, such
+        as ``class_weight="balanced"``, is worked out label by label.
+
+    Notes
+    -----
+    y_true and raw predictions are (n, L), gradient and curvature as well; the value of a row is the sum over its
+    labels, which may be soft. `predict_proba` returns the probability of every label, (n, L), `predict` zeros and ones.
+    In XGBoost it is one model of L outputs; LightGBM has no custom objective of several labels.
+    """
+
+    def __init__(self, *, label_loss=None):
+        self.label_loss = label_loss
+        self._validate()
+
+    def _validate(self):
+        for loss in self._given():
+            if not isinstance(loss, ClassificationLoss) or isinstance(loss, MultiLabel):
+                raise TypeError(f"label_loss == {loss!r}, must be a ClassificationLoss of two classes.")
+            loss._validate()
+
+    def _given(self):
+        """The losses as given: one, or one for each label."""
+        if self.label_loss is None:
+            return [CrossEntropy()]
+        return self.label_loss if isinstance(self.label_loss, (list, tuple)) else [self.label_loss]
+
+    def _losses(self, n_labels):
+        """One loss for each label."""
+        given = self._given()
+        if len(given) not in (1, n_labels):
+            raise ValueError(f"label_loss has {len(given)} entries, must have one per label: {n_labels}.")
+        return list(given) if len(given) == n_labels else list(given) * n_labels
+
+    @property
+    def row_by_row(self):  # type: ignore[override]  # read only, because it follows from the losses
+        """Whether the losses of all labels are."""
+        return all(loss.row_by_row for loss in self._given())
+
+    @property
+    def has_posterior(self):  # type: ignore[override]
+        """Whether the losses of all labels have one."""
+        return all(loss.has_posterior for loss in self._given())
+
+    # ------------------------------------------------------------------------------------------- labels and weights
+
+    def _n_outputs_of(self, y_true):
+        return _label_matrix(y_true).shape[1]
+
+    def _targets(self, y_true, sample_weight, n_outputs, dtype):
+        y = _label_matrix(y_true)
+        if y.shape[1] != n_outputs:
+            raise ValueError(f"y_true has {y.shape[1]} labels, must have {n_outputs} as raw_prediction has columns.")
+        fail_at("y_true", y, ~((y >= 0) & (y <= 1)), "in [0, 1]")
+        weight = check_sample_weight(sample_weight, len(y), dtype)
+        return LabelTargets(np.ascontiguousarray(y, dtype), weight, n_outputs, losses=tuple(self._given()))
+
+    def _targets_key(self):
+        return type(self), tuple(loss._targets_key() for loss in self._given())
+
+    def resolve(self, y_true, sample_weight=None, *, n_classes=None):
+        """Return a copy with one loss for each label, in which what depends on training labels is a number.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n, L)
+            Training labels.
+        sample_weight : array-like of shape (n,), optional
+            They count in "balanced" and "effective".
+        n_classes : {2}, optional
+            A label is yes or no.
+
+        Returns
+        -------
+        MultiLabel
+        """
+        self._validate()
+        if n_classes not in (None, 2):
+            raise ValueError(f"n_classes == {n_classes!r}, must be 2: every label of {self!r} is yes or no.")
+        targets = self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
+        resolved = self._with_numbers(targets)
+        resolved = copy.copy(self) if resolved is self else resolved
+        resolved.n_classes_, resolved.n_labels_ = 2, targets.n_outputs
+        resolved._losses(targets.n_outputs)
+        return resolved
+
+    def _with_numbers(self, targets):
+        if not any(loss._depends_on_labels() for loss in self._given()):
+            return self
+        resolved = copy.copy(self)
+        losses = zip(self._losses(targets.n_outputs), targets.columns, strict=True)
+        resolved.label_loss = [loss._with_numbers(column) for loss, column in losses]
+        return resolved
+
+    # --------------------------------------------------------------------------------------------- value, derivatives
+
+    def _is_one(self):
+        """Whether all columns may run as one, being rows of one loss."""
+        given = self._given()
+        return len(given) == 1 and given[0].row_by_row
+
+    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+        if self._is_one():
+            flat, labels = _flat(targets, raw, gradient, hessian)
+            return self._given()[0]._derivatives(labels, flat[0], curvature, *flat[1:])
+        for k, loss in enumerate(self._losses(targets.n_outputs)):
+            column, out = np.ascontiguousarray(raw[:, k]), np.empty((2, len(raw)), gradient.dtype)
+            loss._derivatives(targets.columns[k], column, curvature, *out)
+            gradient[:, k], hessian[:, k] = out
+
+    def _values(self, targets, raw, value):
+        self._sum_values("_values", targets, raw, value)
+
+    def _metric_values(self, targets, raw, value):
+        self._sum_values("_metric_values", targets, raw, value)
+
+    def _sum_values(self, method, targets, raw, value):
+        """Add up over the labels what `method` of their losses gives."""
+        value[:], part = 0, np.empty_like(value)
+        for k, loss in enumerate(self._losses(targets.n_outputs)):
+            getattr(loss, method)(targets.columns[k], np.ascontiguousarray(raw[:, k]), part)
+            value += part
+
+    @property
+    def metric_name(self):
+        """That of the labels' loss."""
+        return self._given()[0].metric_name
+
+    # ----------------------------------------------------------------------------------------------- start, posterior
+
+    def predict_proba(self, raw_prediction):
+        """Probability of every label, by exact inversion where its loss is not proper.
+
+        Parameters
+        ----------
+        raw_prediction : array-like of shape (n, L)
+
+        Returns
+        -------
+        ndarray of shape (n, L)
+            Float32 for float32 raw predictions, else float64.
+        """
+        raw = _label_matrix(check_raw_prediction(raw_prediction))
+        losses = self._losses(raw.shape[1])
+        return np.column_stack([loss.predict_proba(z)[:, 1] for loss, z in zip(losses, raw.T, strict=True)])
+
+    def uncalibrated(self):
+        """Return the cross-entropy of every label, whose probabilities are the plain sigmoid of raw predictions.
+
+        Returns
+        -------
+        MultiLabel
+        """
+        return MultiLabel()
+
+    def predict(self, raw_prediction):
+        """Which labels a row has, decided with the class weights of their losses as costs.
+
+        Parameters
+        ----------
+        raw_prediction : array-like of shape (n, L)
+
+        Returns
+        -------
+        ndarray of int, shape (n, L)
+        """
+        raw = _label_matrix(check_raw_prediction(raw_prediction))
+        losses = self._losses(raw.shape[1])
+        return np.column_stack([loss.predict(z) for loss, z in zip(losses, raw.T, strict=True)])
+
+    def fit_intercept_only(self, y_true, sample_weight=None):
+        """Best constant raw prediction of every label.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n, L)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        ndarray of shape (L,)
+            A label that all rows have, or none, counts as if half an average row were different.
+        """
+        self._validate()
+        targets = self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
+        losses = zip(self._losses(targets.n_outputs), targets.y_true.T, strict=True)
+        return np.array([_start(loss, np.ascontiguousarray(y), targets.sample_weight) for loss, y in losses])
+
+
+def _label_matrix(y):
+    """Labels or raw predictions as (n, L); (n,) is one label."""
+    y = check_real_array("y_true", y)
+    if y.ndim == 1:
+        y = y[:, None]
+    if y.ndim != 2 or 0 in y.shape:
+        raise ValueError(f"y_true.shape == {y.shape}, must be (n, L) with at least one row and one label.")
+    return y
+
+
+def _flat(targets, raw, *outputs):
+    """Arrays (n, L) of one memory order as rows, and the labels of these rows."""
+    flat = [array.ravel(order="K") for array in (raw, *outputs)]
+    return flat, targets.by_row if raw.flags.c_contiguous else targets.by_label
+
+
+def _start(loss, y, weight):
+    """The start of one label; an additional row where all are alike."""
+    weight = weight if weight.size else np.ones(len(y))
+    used = y[weight > 0]
+    if (used == used[0]).all() and used[0] in (0, 1):
+        y, weight = np.append(y, 1 - used[0]), np.append(weight, weight.mean() / 2)
+    return loss.fit_intercept_only(y, weight)
