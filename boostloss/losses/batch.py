@@ -28,17 +28,21 @@ class GradientHarmonized(CrossEntropy):
     momentum : float in [0, 1), default=0.0
         mu: over the rounds of a training R_b becomes mu R_b + (1 - mu) times that of the round.
     curvature : {"auto", "exact"}, default="auto"
-        Both are p q times the weight, at least 1e-16.
+        "exact" is p q times the weight, at least 1e-16; "auto" is at least abs(gradient) / 2, without which the first
+        step from the base rate overshoots (0.3 % positives: AUC .33 in place of .78).
 
     Notes
     -----
     Two classes. The bins are counted anew in every round and do not move with the derivatives, so that the loss changes
     from round to round: its metric is the cross-entropy, its start that of the cross-entropy, and `predict_proba`
-    raises an error; scikit-learn's CalibratedClassifierCV fits probabilities on held-out data. With momentum it needs a
+    raises an error; scikit-learn's CalibratedClassifierCV fits probabilities on held-out data. A bin of few rows weighs
+    as much as one of many: with 100 rare positives it fits, and over-fits, as class_weight="balanced" does (XGBoost's
+    default parameters: AUC .05 below the logistic loss, LightGBM's: .03 above). With momentum it needs a
     training of its own: `boostloss.xgboost.train`, `boostloss.lightgbm.train`, `LossClassifier`, or an `Objective`
     per training. Source: B. Li, Liu & Wang, AAAI 2019, who divide by M in place of M'.
     """
 
+    convex = False
     binary_only = True
     has_posterior = False
     row_by_row = False

@@ -3,7 +3,7 @@
 import numpy as np
 
 from boostloss._validation import check_number
-from boostloss.kernels.scalar import power_q
+from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
@@ -20,7 +20,8 @@ class SelfAdjusting(ClassificationLoss):
     gamma : float >= 0, default=1.0
         0 is the cross-entropy; the weight is that of `Focal`, whose gradient has a second term.
     curvature : {"auto", "exact"}, default="auto"
-        Two classes: both are the weight times p q, at least 1e-16. K classes: "auto" is max(that, abs(gradient) / 2).
+        Two classes: both are the derivative of the gradient, (1 + gamma) p (1 - p)^(gamma + 1), at least 1e-16. K
+        classes: "auto" is max(that, abs(gradient) / 2).
 
     Notes
     -----
@@ -41,9 +42,9 @@ class SelfAdjusting(ClassificationLoss):
 
     @staticmethod
     def point(log_p, log_q, p, q, gamma):
-        """-weight log p, its second derivative by log p being 0."""
+        """-weight log p; the third is what makes the curvature the derivative of the gradient."""
         weight = power_q(q, log_q, gamma)
-        return -weight * log_p, -weight * q, 0.0
+        return -weight * log_p, -weight * q, real(gamma) * p * q * weight
 
     def _log_slope(self, log_p, log_q, p, q):
         return self.gamma * log_q

@@ -28,9 +28,10 @@ class HardTruncated(ClassificationLoss):
 
     Notes
     -----
-    Of historical interest: rows switched off no longer hold the model, and it trains worse than the cross-entropy.
-    Convex. Not proper, and without posterior: beyond theta its probability is lost, so that `predict_proba` raises an
-    error; scikit-learn's CalibratedClassifierCV fits probabilities on held-out data. Here the value is continuous.
+    Of historical interest: rows switched off no longer hold the model, and it trains worse than the cross-entropy. It
+    cannot learn rare classes: wherever their probability is below 1 - theta, the best raw prediction is the same
+    constant. Convex. Not proper, and without posterior: beyond theta its probability is lost, so that `predict_proba`
+    raises an error; scikit-learn's CalibratedClassifierCV fits probabilities on held-out data. The value is continuous.
     """
 
     has_posterior = False
