@@ -69,7 +69,6 @@ class LightGBM:
     def check(estimator, loss, fit_params):
         """Raise for what contradicts the loss."""
         params = estimator.get_params()
-        lightgbm_api._check_outputs(loss)
         refuse(params, ("class_weight",), loss, NO_CLASS_WEIGHT, "estimator.{}")
         refuse(params, lightgbm_api.NUM_CLASS, loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         lightgbm_api._check_params(params, loss, "estimator.{}")
@@ -91,6 +90,7 @@ class LightGBM:
     @staticmethod
     def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params):
         """Train with a resolved loss on checked data, and complete the model."""
+        lightgbm_api._check_outputs(loss)
         params = estimator.get_params()
         rate = float(lightgbm_api._given(params, lightgbm_api.LEARNING_RATE, 0.1))
         estimator.set_params(objective=Objective(loss, learning_rate=rate))
