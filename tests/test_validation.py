@@ -7,7 +7,24 @@ import pytest
 from conftest import CLASSIFICATION, LOSSES, REGRESSION, SIGMOID, SOFTMAX, over
 from numpy.testing import assert_allclose, assert_array_equal
 
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Poly1, Poly1Focal, Quantile
+from boostloss import (
+    LDAM,
+    Asymmetric,
+    CrossEntropy,
+    Focal,
+    HardTruncated,
+    Hinge,
+    Huber,
+    LogCosh,
+    LogitAdjusted,
+    MarginTruncated,
+    Perceptron,
+    Poly1,
+    Poly1Focal,
+    QuadraticHinge,
+    Quantile,
+    SoftTruncated,
+)
 
 KINDS = (CrossEntropy, 1), (Focal, 1), (CrossEntropy, 3), (Focal, 5), (Huber, 1), (LogCosh, 1), (Quantile, 1)
 FEW = [
@@ -303,6 +320,22 @@ BAD = [
     *[(Quantile, {"bandwidth": bad}, ValueError, f"bandwidth == {bad!r}, must be > 0.") for bad in (0, -1.0)],
     *[(Quantile, {"quantile": bad}, ValueError, f"quantile == {bad!r}, must be in (0, 1).")
       for bad in (0, 1, -0.5, 1.1, float("nan"))],
+    *[(HardTruncated, {"theta": bad}, ValueError, f"theta == {bad!r}, must be in (0.5, 1).")
+      for bad in (0.5, 1, 0.2, float("nan"))],
+    *[(SoftTruncated, {"theta": bad}, ValueError, f"theta == {bad!r}, must be in (0, 1).") for bad in (0, 1, -1.0)],
+    *[(kind, {"k": bad}, ValueError, f"k == {bad!r}, must be > 0.")
+      for kind in (SoftTruncated, MarginTruncated) for bad in (0, -1.0, float("inf"))],
+    *[(Asymmetric, {name: bad}, ValueError, f"{name} == {bad!r}, must be >= 0.")
+      for name in ("gamma_pos", "gamma_neg") for bad in (-1, float("nan"))],
+    *[(Asymmetric, {"clip": bad}, ValueError, f"clip == {bad!r}, must be in [0, 1).") for bad in (-0.1, 1)],
+    (LogitAdjusted, {"tau": -1.0}, ValueError, "tau == -1.0, must be >= 0."),
+    (LogitAdjusted, {"class_prior": [0.5, 0]}, ValueError, "class_prior[1] == 0, must be > 0."),
+    (LDAM, {"max_margin": -1.0}, ValueError, "max_margin == -1.0, must be >= 0."),
+    (LDAM, {"scale": 0}, ValueError, "scale == 0, must be > 0."),
+    (LDAM, {"margins": [0.1, -2]}, ValueError, "margins[1] == -2, must be >= 0."),
+    *[(kind, {"bandwidth": 0}, ValueError, "bandwidth == 0, must be > 0.") for kind in (Hinge, Perceptron)],
+    (QuadraticHinge, {"width": 0}, ValueError, "width == 0, must be > 0."),
+    (CrossEntropy, {"pos_weight": "auto"}, TypeError, "pos_weight == 'auto', must be a number > 0."),
     (Huber, {"delta": "mad"}, ValueError, "delta == 'mad', must be 'auto' or a number > 0."),
     (LogCosh, {"scale": "mad"}, ValueError, "scale == 'mad', must be 'auto' or a number > 0."),
     (Quantile, {"bandwidth": "mad"}, ValueError, "bandwidth == 'mad', must be 'auto' or a number > 0."),
