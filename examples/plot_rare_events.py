@@ -34,8 +34,10 @@ import matplotlib.pyplot as plt
 COST_OF_MISS = 20.0  # a false alarm costs 1
 BAYES = 1 / (1 + COST_OF_MISS)
 N_FOLDS = 3
+N_THRESHOLDS = 200
 N_BOOTSTRAP = 50
 PRINTED_DIGIT = 1e-4
+LIGHTGBM_PARAMS = {"n_estimators": 100, "verbosity": -1, "n_jobs": 1}  # more threads wait for each other on a busy CPU
 FIGURE = Path(__file__).parent / "output" / "rare_events.png"
 LOSSES = {
     "cross-entropy": bl.CrossEntropy(),
@@ -74,8 +76,8 @@ class Result:
         return self.classifier.predict_proba(self.X)[:, 1] if has_posterior else None
 
 
-def classifier_of(loss, *, calibrate=True):
-    return bl.LossClassifier(LGBMClassifier(n_estimators=100, verbosity=-1), loss=loss, calibrate=calibrate)
+def classifier_of(loss):
+    return bl.LossClassifier(LGBMClassifier(**LIGHTGBM_PARAMS), loss=loss)
 
 
 # ------------------------------------------------------------------------------------------ ranking and probabilities
@@ -113,7 +115,7 @@ def print_scores(y, results):
         print(f"{name:20}{ranking}" + "".join(f"{cell:>12}" for cell in cells))
 
 
-def bootstrapped_difference(y, p, q):
+def bootstrapped_error(y, p, q):
     """Standard error of how much higher the average precision of p is than that of q, over samples of test rows."""
     rng = np.random.default_rng(0)
     samples = [rng.integers(len(y), size=len(y)) for _ in range(N_BOOTSTRAP)]
@@ -125,21 +127,17 @@ def print_reading(y, results):
     recovered = {name: result for name, result in results.items() if result.posterior is not None}
     change = {name: log_loss(y, r.posterior) - log_loss(y, r.sigmoid) for name, r in recovered.items()}
     raised = [name for name, c in change.items() if c > PRINTED_DIGIT]
-    print(
-        f"Recovery lowered the log-loss of {sum(c < -PRINTED_DIGIT for c in change.values())} of {len(change)} losses "
-        f"and raised that of {len(raised)}{f' ({chr(44).join(raised)})' if raised else ''}."
-    )
     precision = {name: average_precision_score(y, result.sigmoid) for name, result in results.items()}
     moved = max(abs(average_precision_score(y, r.posterior) - precision[name]) for name, r in recovered.items())
     best = max(precision, key=precision.get)
     gain = precision[best] - precision["cross-entropy"]
-    error = bootstrapped_difference(y, results[best].sigmoid, results["cross-entropy"].sigmoid)
-    posterior = {name: log_loss(y, result.posterior) for name, result in recovered.items()}
+    error = bootstrapped_error(y, results[best].sigmoid, results["cross-entropy"].sigmoid)
     print(
-        f"Recovery keeps the ranking: it moves no average precision by more than {moved:.1g}. The highest, of {best!r}, "
-        f"is {gain:.3f} above that of cross-entropy,\nwith a standard error of {error:.3f} from the choice of test rows "
-        f"alone, and it is the best of {len(results)}. Log-loss of the posterior: {min(posterior.values()):.4f} to "
-        f"{max(posterior.values()):.4f}, cross-entropy {posterior['cross-entropy']:.4f}."
+        f"Recovery lowered the log-loss of {sum(c < -PRINTED_DIGIT for c in change.values())} of {len(change)} losses "
+        f"and raised that of {len(raised)}: {', '.join(raised) or 'none'}.\n"
+        f"It cannot change the ranking: the average precision moved by at most {moved:.4f}. The best of the "
+        f"{len(results)}, {best!r},\nis {gain:.4f} above cross-entropy; the choice of the test rows alone has a "
+        f"standard error of {error:.4f}, and the best of ten flatters."
     )
 
 
@@ -161,63 +159,78 @@ def fixed(classifier, threshold):
 
 
 def tuned(loss, X, y):
-    """Train with a threshold of the plain sigmoid that scikit-learn tunes by cross-validation."""
-    scorer = make_scorer(mean_cost, greater_is_better=False)
-    classifier = classifier_of(loss, calibrate=False)
-    return TunedThresholdClassifierCV(classifier, scoring=scorer, cv=N_FOLDS, thresholds=200).fit(X, y)
+    """Train with a threshold of the raw prediction that scikit-learn tunes by cross-validation."""
+    return TunedThresholdClassifierCV(
+        classifier_of(loss),
+        scoring=make_scorer(mean_cost, greater_is_better=False),
+        response_method="decision_function",
+        thresholds=N_THRESHOLDS,
+        cv=N_FOLDS,
+    ).fit(X, y)
 
 
-def deciders(results, X_train, y_train):
-    """Yield what decides, its threshold, and a name."""
+def decide(results, X_train, y_train, X_test):
+    """Return the decisions on the test rows, and the threshold, by every way to come to them."""
     plain, focal = results["cross-entropy"], results["focal, gamma 2"]
-    for threshold in (0.5, BAYES):
-        yield "cross-entropy, posterior", threshold, fixed(plain.classifier, threshold)
-        yield "focal, posterior", threshold, fixed(focal.classifier, threshold)
-        yield "focal, plain sigmoid", threshold, fixed(focal.plain, threshold)
     weighted = classifier_of(bl.CrossEntropy(pos_weight=COST_OF_MISS)).fit(X_train, y_train)
-    yield f"pos_weight={COST_OF_MISS:g}, its own predict", None, weighted
+    ways = {
+        "cross-entropy": (0.5, fixed(plain.classifier, 0.5)),
+        "cross-entropy, Bayes": (BAYES, fixed(plain.classifier, BAYES)),
+        "focal, plain sigmoid, Bayes": (BAYES, fixed(focal.plain, BAYES)),
+        "focal, posterior, Bayes": (BAYES, fixed(focal.classifier, BAYES)),
+        f"trained with pos_weight={COST_OF_MISS:g}": (None, weighted),
+    }
     for name in ("cross-entropy", "focal, gamma 2", "Dice"):
         classifier = tuned(LOSSES[name], X_train, y_train)
-        yield f"{name}, sigmoid, tuned", classifier.best_threshold_, classifier
+        ways[f"{name}, tuned on z"] = classifier.best_threshold_, classifier
+    return {name: (threshold, classifier.predict(X_test)) for name, (threshold, classifier) in ways.items()}
 
 
-def print_decisions(y, X, chosen):
-    """Print what every decider flags, finds and costs."""
+def print_decisions(y, decisions):
+    """Print what every decision flags, finds and costs, with standard errors from the choice of the test rows."""
     print(f"\nA missed positive costs {COST_OF_MISS:g}, a false alarm 1: the Bayes threshold is {BAYES:.4f}.")
-    print(f"{'decision by':32}{'threshold':>11}{'flagged':>10}{'recall':>9}{'precision':>11}{'cost per 1,000 rows':>24}")
-    print(f"{'nobody is flagged':32}{'-':>11}{0:10.2%}{0:9.3f}{'-':>11}{1000 * COST_OF_MISS * y.mean():16.1f}")
-    for name, threshold, classifier in chosen:
-        decision = classifier.predict(X)
-        cost = costs(y, decision)
-        error = 1000 * cost.std() / np.sqrt(len(y))
+    print(f"{'decision':30}{'threshold':>11}{'flagged':>10}{'recall':>9}{'precision':>11}{'cost per 1,000 rows':>22}")
+    print(f"{'nobody is flagged':30}{'-':>11}{0:10.2%}{0:9.3f}{'-':>11}{1000 * COST_OF_MISS * y.mean():14.1f}")
+    for name, (threshold, decision) in decisions.items():
         shown = "-" if threshold is None else f"{threshold:.4f}"
+        cost, error = per_thousand(costs(y, decision))
         print(
-            f"{name:32}{shown:>11}{decision.mean():10.2%}{decision[y == 1].mean():9.3f}{y[decision == 1].mean():11.3f}"
-            f"{1000 * cost.mean():16.1f} ± {error:.1f}"
+            f"{name:30}{shown:>11}{decision.mean():10.2%}{decision[y == 1].mean():9.3f}{y[decision == 1].mean():11.3f}"
+            f"{cost:14.1f} ± {error:.1f}"
         )
+    known = costs(y, decisions["cross-entropy, Bayes"][1])
+    for name in ("cross-entropy, tuned on z", "focal, posterior, Bayes", "focal, plain sigmoid, Bayes"):
+        cost, error = per_thousand(costs(y, decisions[name][1]) - known)
+        print(f"Against 'cross-entropy, Bayes', {name!r} costs {cost:+.1f} ± {error:.1f}, row by row.")
+
+
+def per_thousand(x):
+    """Sum over 1,000 rows and its standard error."""
+    return 1000 * x.mean(), 1000 * x.std() / np.sqrt(len(x))
 
 
 # -------------------------------------------------------------------------------------------------------------- figure
 
 
 def draw_reliability(ax, y, results, kind):
-    """Share of positives against mean probability; bins without positives have no place on a logarithmic axis."""
-    ax.plot([1e-6, 1], [1e-6, 1], color="0.7", linewidth=1)
+    """Share of positives against mean probability; a bin without positives has no place on a logarithmic axis."""
+    ax.plot([1e-5, 1], [1e-5, 1], color="0.7", linewidth=1)
     for i, (name, result) in enumerate(results.items()):
         p = getattr(result, kind)
         if p is not None:
             probability, share, _ = bin_means(y, p)
             shown = (share > 0) & (probability > 0)
             ax.plot(probability[shown], share[shown], "o-", color=f"C{i}", markersize=3, linewidth=1.2, label=name)
-    ax.set(xscale="log", yscale="log", xlim=(1e-5, 1.2), ylim=(1e-4, 1.2))
-    ax.set(title=f"reliability: {kind}", xlabel="mean probability", ylabel="share of positives")
+    ax.set(xscale="log", yscale="log", xlim=(1e-5, 1.3), ylim=(1e-4, 1.3))
+    ax.set(title=f"reliability of the {kind}", xlabel="mean probability", ylabel="share of positives")
+    ax.legend(fontsize="small", loc="upper left")
 
 
 def draw_ranking(ax, y, results):
     for i, (name, result) in enumerate(results.items()):
         precision, recall, _ = precision_recall_curve(y, result.sigmoid)
         ax.plot(recall, precision, color=f"C{i}", linewidth=1.2, label=name)
-    ax.set(title="precision and recall", xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    ax.set(title="precision and recall, upper half", xlabel="recall", ylabel="precision", xlim=(0.5, 1), ylim=(0, 0.9))
     ax.legend(fontsize="small", loc="lower left")
 
 
@@ -238,9 +251,9 @@ def draw_costs(ax, y, results):
     ax.axvline(BAYES, color="0.5", linewidth=1)
     ax.text(BAYES * 1.1, 0.02, "Bayes threshold", transform=ax.get_xaxis_transform(), color="0.4")
     ax.axhline(1000 * COST_OF_MISS * pi, color="0.7", linewidth=1)
-    ax.text(1.2e-4, 1000 * COST_OF_MISS * pi, "nobody is flagged", va="bottom", color="0.4")
+    ax.text(4e-3, 1000 * COST_OF_MISS * pi, "nobody is flagged", va="bottom", color="0.4")
     ax.set(xscale="log", yscale="log", xlim=(1e-4, 1), ylim=(40, 1100))
-    ax.set(title="cost of a threshold", xlabel="threshold", ylabel="cost per 1,000 rows")
+    ax.set(title="cost of a threshold; dots: Bayes", xlabel="threshold", ylabel="cost per 1,000 rows")
     ax.legend(fontsize="small")
 
 
@@ -265,7 +278,7 @@ def main():
     results = {name: Result(classifier_of(loss).fit(X_train, y_train), X_test) for name, loss in LOSSES.items()}
     print_scores(y_test, results)
     print_reading(y_test, results)
-    print_decisions(y_test, X_test, deciders(results, X_train, y_train))
+    print_decisions(y_test, decide(results, X_train, y_train, X_test))
     save_figure(y_test, results)
     print(f"Figure: {os.path.relpath(FIGURE)}")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from boostloss.kernels.templates import CHUNK, probability, real
 
-ONE = np.float32(1)
+ONE, i32 = np.float32(1), np.int32
 
 
 def class_probabilities(z):
@@ -46,28 +46,27 @@ def overlap_derivatives(y_true, raw_prediction, sample_weight, slopes, bend, lea
         hessian[i] = weight * (least if h < least else h)
 
 
-def bin_of(y, z, n_bins):
+def bins(y_true, raw_prediction, n_bins, which):
     """In which of the bins of [0, 1] abs(p - y) lies."""
-    p, q = class_probabilities(z)
-    e = abs(p - y) if y < ONE else q
-    k = int(e * n_bins)
-    return k if k < n_bins else n_bins - 1
+    last = i32(n_bins - ONE)
+    for i in range(y_true.shape[0]):
+        y = real(y_true[i])
+        p, q = class_probabilities(real(raw_prediction[i]))
+        k = i32((abs(p - y) if y < ONE else q) * n_bins)
+        which[i] = k if k < last else last
 
 
-def bin_sums(y_true, raw_prediction, sample_weight, partial):
-    """Summed weight of the rows in every bin of abs(p - y), chunk by chunk."""
-    n_rows, n_bins = y_true.shape[0], partial.shape[1]
+def bin_sums(which, sample_weight, partial):
+    """Summed weight of the rows in every bin, chunk by chunk."""
+    n_rows = which.shape[0]
     for chunk in range(partial.shape[0]):
-        for k in range(n_bins):
+        for k in range(partial.shape[1]):
             partial[chunk, k] = 0.0
         for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            k = bin_of(real(y_true[i]), real(raw_prediction[i]), n_bins)
-            partial[chunk, k] += sample_weight[i] if sample_weight.size else ONE
+            partial[chunk, which[i]] += sample_weight[i] if sample_weight.size else ONE
 
 
-def bin_weights(y_true, raw_prediction, sample_weight, factors, weights):
+def bin_weights(which, sample_weight, factors, weights):
     """The weight of every row times the factor of its bin."""
-    n_bins = factors.shape[0]
-    for i in range(y_true.shape[0]):
-        k = bin_of(real(y_true[i]), real(raw_prediction[i]), n_bins)
-        weights[i] = factors[k] * (sample_weight[i] if sample_weight.size else ONE)
+    for i in range(which.shape[0]):
+        weights[i] = factors[which[i]] * (sample_weight[i] if sample_weight.size else ONE)

@@ -70,17 +70,21 @@ class GradientHarmonized(CrossEntropy):
     def prepare(self, y_true, raw_prediction, sample_weight=None):
         """Return no parameters of `point`, and the weights of this round."""
         weight = np.empty(0, y_true.dtype) if sample_weight is None else sample_weight
-        target = target_of(y_true.dtype, raw_prediction.dtype)
-        rows = y_true, raw_prediction, weight
-        counts = sum_chunks(compiled(batch.bin_sums, None, None, target), rows, self.bins)
+        real, target = y_true.dtype.type, target_of(y_true.dtype, raw_prediction.dtype)
+        which = np.empty(len(y_true), np.int32)
+        kernel = compiled(batch.bins, None, None, target)
+        run_rows(kernel, (y_true, raw_prediction), (real(self.bins),), (which,))
+        # one target has one signature: these two see no raw predictions
+        target = target_of(y_true.dtype, y_true.dtype)
+        counts = sum_chunks(compiled(batch.bin_sums, None, None, target), (which, weight), self.bins)
         memory = getattr(self, "_memory", {})
         counts = self.momentum * memory.get("counts", counts) + (1 - self.momentum) * counts
         memory["counts"] = counts
         filled = counts > 0
-        factors = np.zeros(self.bins, y_true.dtype)
+        factors = np.zeros(self.bins, real)
         factors[filled] = counts.sum() / (filled.sum() * counts[filled])
-        weights = np.empty(len(y_true), y_true.dtype)
-        run_rows(compiled(batch.bin_weights, None, None, target), rows, (factors,), (weights,))
+        weights = np.empty(len(y_true), real)
+        run_rows(compiled(batch.bin_weights, None, None, target), (which, weight), (factors,), (weights,))
         return self._class_parameters(2), weights
 
     @property
@@ -140,7 +144,7 @@ class Tversky(ClassificationLoss):
 
     def _counts(self, targets, raw):
         """N and D of the index N / D, and D - N without cancellation."""
-        kernel = compiled(batch.overlap_sums, None, None, target_of(targets.y_true.dtype, raw.dtype))
+        kernel = compiled(batch.overlap_sums, None, None, target_of(targets.y_true.dtype, raw.dtype), "sum")
         hits, alarms, misses = sum_chunks(kernel, (targets.y_true, raw, targets.sample_weight), 3)
         missing = self.alpha * alarms + self.beta * misses
         return hits + self.smooth, hits + self.smooth + missing, missing
