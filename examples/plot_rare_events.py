@@ -80,9 +80,6 @@ def classifier_of(loss):
     return bl.LossClassifier(LGBMClassifier(**LIGHTGBM_PARAMS), loss=loss)
 
 
-# ------------------------------------------------------------------------------------------ ranking and probabilities
-
-
 def bin_means(y, p):
     """Mean probability and share of positives in bins by rank, and the rows of each bin.
 
@@ -135,13 +132,10 @@ def print_reading(y, results):
     print(
         f"Recovery lowered the log-loss of {sum(c < -PRINTED_DIGIT for c in change.values())} of {len(change)} losses "
         f"and raised that of {len(raised)}: {', '.join(raised) or 'none'}.\n"
-        f"It cannot change the ranking: the average precision moved by at most {moved:.4f}. The best of the "
-        f"{len(results)}, {best!r},\nis {gain:.4f} above cross-entropy; the choice of the test rows alone has a "
-        f"standard error of {error:.4f}, and the best of ten flatters."
+        f"It cannot change the ranking: the average precision moved by at most {moved:.4f}. The highest, of "
+        f"{best!r},\nis {gain:.4f} above that of cross-entropy; the choice of the test rows alone has a "
+        f"standard error of {error:.4f},\nand the best of {len(results)} looks better than it is."
     )
-
-
-# ----------------------------------------------------------------------------------------------------------- decisions
 
 
 def costs(y, decision):
@@ -171,11 +165,11 @@ def tuned(loss, X, y):
 
 def decide(results, X_train, y_train, X_test):
     """Return the decisions on the test rows, and the threshold, by every way to come to them."""
-    plain, focal = results["cross-entropy"], results["focal, gamma 2"]
+    entropy, focal = results["cross-entropy"], results["focal, gamma 2"]
     weighted = classifier_of(bl.CrossEntropy(pos_weight=COST_OF_MISS)).fit(X_train, y_train)
     ways = {
-        "cross-entropy": (0.5, fixed(plain.classifier, 0.5)),
-        "cross-entropy, Bayes": (BAYES, fixed(plain.classifier, BAYES)),
+        "cross-entropy": (0.5, fixed(entropy.classifier, 0.5)),
+        "cross-entropy, Bayes": (BAYES, fixed(entropy.classifier, BAYES)),
         "focal, plain sigmoid, Bayes": (BAYES, fixed(focal.plain, BAYES)),
         "focal, posterior, Bayes": (BAYES, fixed(focal.classifier, BAYES)),
         f"trained with pos_weight={COST_OF_MISS:g}": (None, weighted),
@@ -201,15 +195,12 @@ def print_decisions(y, decisions):
     known = costs(y, decisions["cross-entropy, Bayes"][1])
     for name in ("cross-entropy, tuned on z", "focal, posterior, Bayes", "focal, plain sigmoid, Bayes"):
         cost, error = per_thousand(costs(y, decisions[name][1]) - known)
-        print(f"Against 'cross-entropy, Bayes', {name!r} costs {cost:+.1f} ± {error:.1f}, row by row.")
+        print(f"{name!r} costs {cost:+.1f} ± {error:.1f} against 'cross-entropy, Bayes', row by row.")
 
 
 def per_thousand(x):
     """Sum over 1,000 rows and its standard error."""
     return 1000 * x.mean(), 1000 * x.std() / np.sqrt(len(x))
-
-
-# -------------------------------------------------------------------------------------------------------------- figure
 
 
 def draw_reliability(ax, y, results, kind):

@@ -18,6 +18,7 @@ import boostloss as bl
 import boostloss.lightgbm
 import boostloss.xgboost
 from boostloss import LDAM, Asymmetric, CrossEntropy, Dice, Focal, GradientHarmonized, LossClassifier, MultiLabel
+from boostloss.verify import check
 
 LOSSES = [
     MultiLabel(),
@@ -167,6 +168,12 @@ def test_what_is_refused(task):
         MultiLabel().loss(Y[:5], np.zeros((5, 2)))
     with pytest.raises(ValueError, match="must be a matrix of zeros and ones"):
         LossClassifier(XGBClassifier(), MultiLabel()).fit(X, Y[:, 0])
+
+
+def test_verify_asks_for_the_losses_of_the_labels():
+    """A sum of right losses is right."""
+    with pytest.raises(ValueError, match="check the losses of its labels"):
+        check(MultiLabel())
 
 
 def test_lightgbm_through_scikit_learn(task):

@@ -4,6 +4,7 @@ import numpy as np
 
 from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.multilabel import MultiLabel
 from boostloss.verify.margins import Margins
 from boostloss.verify.problem import QUANTITIES
 from boostloss.verify.report import Report, Row
@@ -40,7 +41,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     Raises
     ------
     ValueError
-        If gradients are not those of a row's value: a loss of the whole batch, or with frozen weights.
+        If gradients are not those of a row's value: a loss of the whole batch, or with frozen weights; and for
+        `MultiLabel`, whose labels have losses that can be checked.
 
     Notes
     -----
@@ -72,6 +74,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     loss._validate()
     if not loss.row_by_row:
         raise ValueError(f"{loss!r} has gradients that are not those of its value row by row: check cannot judge them.")
+    if isinstance(loss, MultiLabel):
+        raise ValueError(f"{loss!r} is a sum over labels: check the losses of its labels.")
     problem = Margins(loss) if isinstance(loss, ClassificationLoss) else Residuals(loss)
     with np.errstate(all="ignore"):
         arithmetic, known = truths(problem)
