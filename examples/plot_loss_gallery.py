@@ -5,9 +5,10 @@ positive row and -z of a negative one; thin grey lines are the cross-entropy and
 have half the square in grey; their scales are what "auto" gives where S, the typical residual, is 1.
 
 Where the dashed exact Hessian is below zero (shaded) or vanishes, a Newton step runs away; the solid line is the
-curvature that `gradient_hessian` recommends. Left out are KLDivergence, with hard labels the cross-entropy;
-GradientHarmonized, Dice, Tversky and FocalTversky, whose rows depend on their batch and have no curve of their own;
-and MultiLabel, which is one of the others for every label.
+curvature that `gradient_hessian` recommends. The gradient of SelfAdjusting is not the slope of its value: the weight in
+it is frozen. Left out are KLDivergence, with hard labels the cross-entropy; GradientHarmonized, Dice, Tversky and
+FocalTversky, whose rows depend on their batch and have no curve of their own; and MultiLabel, which is one of the
+others for every label.
 """
 
 import os

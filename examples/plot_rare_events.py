@@ -2,8 +2,11 @@
 
 Data: persons in fatal road accidents (FARS); the outcome, in 1.19 % of the rows, is that the severity of the injury
 went unrecorded. Most of these losses are not proper: the sigmoid of their raw predictions is no probability, and
-`predict_proba` inverts the loss. Where a missed positive costs C times a false alarm, the best decision on true
-probabilities flags what lies above 1 / (1 + C): no threshold has to be searched.
+`predict_proba` inverts the loss. That keeps the ranking, and it takes out the distortion by the loss but not the
+over-confidence of the trees. Logit adjustment is the cross-entropy with an offset: the same trees, the same ranking.
+
+Where a missed positive costs C times a false alarm, the best decision on true probabilities flags what lies above
+1 / (1 + C): no threshold has to be searched.
 """
 
 import copy

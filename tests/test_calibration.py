@@ -184,7 +184,7 @@ def test_scikit_learn_calibrates_what_has_no_posterior(loss):
     with pytest.raises(AttributeError, match="predict_proba"):
         classifier.predict_proba(X)
     probability = CalibratedClassifierCV(classifier, cv=3).fit(X, y).predict_proba(X)[:, 1]
-    assert calibration_error(eta, probability) < 0.06
+    assert calibration_error(eta, probability) < 0.12
 
 
 def test_softmax_without_inversion():
