@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.losses import ClassificationLoss, Loss
+from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 
 
 def curves(loss: Loss, *, span: float = 6.0, axes: Any = None) -> Any:
@@ -23,9 +23,18 @@ def curves(loss: Loss, *, span: float = 6.0, axes: Any = None) -> Any:
     Returns
     -------
     ndarray of three matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a loss of the whole batch or of several labels, and for one that still depends on the training labels.
     """
     from matplotlib import pyplot
 
+    if loss.of_batch or isinstance(loss, MultiLabel):
+        raise ValueError(f"loss == {loss!r} has no curve: its values are not those of one raw prediction.")
+    if isinstance(loss, ClassificationLoss) and loss._depends_on_labels():
+        raise ValueError(f"loss == {loss!r} depends on the training labels: draw loss.resolve(y_true, sample_weight).")
     if axes is None:
         _, axes = pyplot.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
     x = np.linspace(-span, span, 501)

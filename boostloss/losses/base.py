@@ -76,6 +76,7 @@ class Loss(BaseEstimator):
 
     curvature = "auto"
     curvatures: tuple[str, ...] = ("auto", "exact")
+    of_batch = False  # values and gradients of a row depend on the other rows
     row_by_row = True  # a row's results depend on that row alone, and are derivatives of each other
 
     def get_params(self, deep=True):

@@ -45,6 +45,7 @@ class GradientHarmonized(CrossEntropy):
     convex = False
     binary_only = True
     has_posterior = False
+    of_batch = True
     row_by_row = False
 
     bins: int = 10
@@ -123,6 +124,7 @@ class Tversky(ClassificationLoss):
 
     binary_only = True
     has_posterior = False
+    of_batch = True
     row_by_row = False
     curvatures = ("auto",)
 

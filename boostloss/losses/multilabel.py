@@ -85,6 +85,14 @@ class MultiLabel(ClassificationLoss):
         return all(loss.row_by_row for loss in self._given())
 
     @property
+    def of_batch(self):  # type: ignore[override]
+        """Whether the loss of any label is."""
+        return any(loss.of_batch for loss in self._given())
+
+    def _depends_on_labels(self):
+        return any(loss._depends_on_labels() for loss in self._given())
+
+    @property
     def has_posterior(self):  # type: ignore[override]
         """Whether the losses of all labels have one."""
         return all(loss.has_posterior for loss in self._given())
@@ -132,7 +140,7 @@ class MultiLabel(ClassificationLoss):
         return resolved
 
     def _with_numbers(self, targets):
-        if not any(loss._depends_on_labels() for loss in self._given()):
+        if not self._depends_on_labels():
             return self
         resolved = copy.copy(self)
         losses = zip(self._losses(targets.n_outputs), targets.columns, strict=True)
@@ -144,7 +152,7 @@ class MultiLabel(ClassificationLoss):
     def _is_one(self):
         """Whether all columns may run as one, being rows of one loss."""
         given = self._given()
-        return len(given) == 1 and given[0].row_by_row
+        return len(given) == 1 and not given[0].of_batch
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
         if self._is_one():
