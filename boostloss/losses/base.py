@@ -39,11 +39,6 @@ class Targets:
         """Soft labels of K classes on flat, one class after the other."""
         return self.y_true.T.ravel()
 
-    @cached_property
-    def positive_share(self):
-        """Weighted mean of the labels of two classes."""
-        return float(np.average(self.y_true, weights=self.sample_weight if self.sample_weight.size else None))
-
     @property
     def total_weight(self):
         """The sum of the weights; the number of rows without weights."""
