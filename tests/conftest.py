@@ -9,10 +9,15 @@ from reference import residual_scale
 
 from boostloss import (
     LDAM,
+    AbsoluteError,
     Asymmetric,
+    AsymmetricHuber,
+    Cauchy,
     ClassificationLoss,
     CrossEntropy,
+    Expectile,
     Exponential,
+    Fair,
     Focal,
     HardTruncated,
     Hinge,
@@ -26,13 +31,28 @@ from boostloss import (
     Perceptron,
     Poly1,
     Poly1Focal,
+    PseudoHuber,
     QuadraticHinge,
     Quantile,
     SoftTruncated,
+    SquaredError,
     SquaredHinge,
+    Tukey,
+    Welsch,
 )
 
-SCALES = {"delta": 1.3, "scale": 1.2, "bandwidth": None}  # automatic ones, in units of S; None: 2 tau (1 - tau)
+SCALES = "delta", "scale", "bandwidth"
+AUTO_FACTORS = {
+    "AbsoluteError": 0.5,
+    "AsymmetricHuber": 1.3,
+    "Cauchy": 2.3,
+    "Fair": 1.4,
+    "Huber": 1.3,
+    "LogCosh": 1.2,
+    "PseudoHuber": 1.3,
+    "Tukey": 4.5,
+    "Welsch": 2.9,
+}  # of S
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ class Case:
     @property
     def is_kinked(self):
         """Whether a derivative of the loss jumps."""
-        return self.is_flat or isinstance(self.loss, HardTruncated | QuadraticHinge)
+        return self.is_flat or isinstance(self.loss, HardTruncated | QuadraticHinge | AsymmetricHuber | Expectile)
 
     @property
     def id(self):
@@ -100,9 +120,10 @@ class Case:
     def frozen(self, y, raw, weight=None):
         """The loss with the automatic scale of this batch as a number."""
         loss = copy.deepcopy(self.loss)
-        for name, factor in SCALES.items():
+        for name in SCALES:
             if getattr(loss, name, None) == "auto":
-                factor = 2 * loss.quantile * (1 - loss.quantile) if factor is None else factor
+                is_quantile = isinstance(loss, Quantile)
+                factor = 2 * loss.quantile * (1 - loss.quantile) if is_quantile else AUTO_FACTORS[type(loss).__name__]
                 loss.set_params(**{name: factor * residual_scale(raw - y, weight)})
         return loss
 
@@ -172,6 +193,22 @@ RESIDUAL = [
     LogCosh(scale=2.0),
     *[Quantile(quantile=quantile) for quantile in (0.05, 0.5, 0.9)],
     Quantile(quantile=0.9, bandwidth=0.3),
+    SquaredError(),
+    Expectile(expectile=0.8),
+    AbsoluteError(),
+    AbsoluteError(bandwidth=0.3),
+    PseudoHuber(),
+    PseudoHuber(delta=2.0, curvature="exact"),
+    Fair(),
+    Fair(scale=2.0),
+    AsymmetricHuber(asymmetry=0.7),
+    AsymmetricHuber(asymmetry=0.2, delta=1.5),
+    Cauchy(),
+    Cauchy(scale=3.0),
+    Welsch(),
+    Welsch(scale=4.0),
+    Tukey(),
+    Tukey(scale=6.0),
 ]
 
 SIGMOID = [Case(loss) for loss in [*ANY_K, *TWO_CLASSES, *ONE_COLUMN]]

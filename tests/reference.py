@@ -6,6 +6,9 @@ Exact for moderate raw predictions only, and slow; it shares no line and no conv
 import numpy as np
 from scipy.special import expit, softmax, xlogy
 
+# Automatic scales in units of S
+AUTO = {"Huber": 1.3, "LogCosh": 1.2, "PseudoHuber": 1.3, "Fair": 1.4, "Cauchy": 2.3, "Welsch": 2.9, "Tukey": 4.5}
+
 
 def residual_scale(r, weight=None):
     """S = (mean of sqrt(abs(r)))^2."""
@@ -177,26 +180,54 @@ def classification(loss, y, raw):
     return value, gradient, hessian, curvature
 
 
+def weight_loss(name, x):
+    """Value, derivatives by x and psi(x) / x of the losses of x = r / c that are x^2 / 2 near 0."""
+    a = np.abs(x)
+    if name == "Huber":
+        inside = a <= 1
+        return np.where(inside, x**2 / 2, a - 0.5), np.clip(x, -1, 1), inside * 1.0
+    if name == "LogCosh":
+        return np.logaddexp(x, -x) - np.log(2), np.tanh(x), np.cosh(x) ** -2.0
+    if name == "PseudoHuber":
+        s = np.sqrt(1 + x**2)
+        return s - 1, x / s, s**-3.0
+    if name == "Fair":
+        return a - np.log1p(a), x / (1 + a), (1 + a) ** -2.0
+    if name == "Cauchy":
+        return np.log1p(x**2) / 2, x / (1 + x**2), (1 - x**2) / (1 + x**2) ** 2
+    if name == "Welsch":
+        e = np.exp(-(x**2))
+        return (1 - e) / 2, x * e, (1 - 2 * x**2) * e
+    assert name == "Tukey"
+    u = np.maximum(1 - x**2, 0)
+    return (1 - u**3) / 6, x * u**2, u * (1 - 5 * x**2)
+
+
 def residual(loss, y, raw, weight=None):
     """The same for losses of the residual; their automatic scale comes from this batch."""
     r = raw - y
-    name, scale = type(loss).__name__, residual_scale(r, weight)
-    if name == "Huber":
-        delta = 1.3 * scale if loss.delta == "auto" else loss.delta
-        inside = np.abs(r) <= delta
-        value = np.where(inside, r**2 / 2, delta * (np.abs(r) - delta / 2))
-        gradient, hessian = np.clip(r, -delta, delta), inside * 1.0
-    elif name == "LogCosh":
-        c = 1.2 * scale if loss.scale == "auto" else loss.scale
-        value = c**2 * (np.logaddexp(r / c, -r / c) - np.log(2))
-        gradient, hessian = c * np.tanh(r / c), np.cosh(r / c) ** -2.0
+    name, S = type(loss).__name__, residual_scale(r, weight)
+    tilt, side = 0.0, 1.0
+    if name in ("Quantile", "AbsoluteError"):
+        tau = loss.quantile if name == "Quantile" else 0.5
+        b = 2 * tau * (1 - tau) * S if loss.bandwidth == "auto" else loss.bandwidth
+        s, tilt = np.sqrt(r**2 + b**2), 0.5 - tau
+        value, gradient, hessian = s / 2 + tilt * r, r / (2 * s) + tilt, b**2 / (2 * s**3)
+        if name == "AbsoluteError":
+            value, gradient, hessian = 2 * value - b, 2 * gradient, 2 * hessian
+    elif name in ("SquaredError", "Expectile"):
+        side = 0.5 if name == "SquaredError" else np.where(r > 0, 1 - loss.expectile, loss.expectile)
+        value, gradient, hessian = side * r**2, 2 * side * r, 2 * side + 0 * r
     else:
-        tau = loss.quantile
-        b = 2 * tau * (1 - tau) * scale if loss.bandwidth == "auto" else loss.bandwidth
-        s = np.sqrt(r**2 + b**2)
-        value, gradient, hessian = s / 2 + (0.5 - tau) * r, r / (2 * s) + 0.5 - tau, b**2 / (2 * s**3)
-    psi = gradient - (0.5 - loss.quantile if name == "Quantile" else 0.0)  # its part that is odd in r
-    curvature = psi / r
+        if name == "AsymmetricHuber":
+            side, name = np.where(r > 0, 1 - loss.asymmetry, loss.asymmetry), "Huber"
+        given = next(getattr(loss, n) for n in ("delta", "scale") if hasattr(loss, n))
+        c = AUTO[name] * S if given == "auto" else given
+        value, gradient, hessian = weight_loss(name, r / c)
+        value, gradient, hessian = side * c**2 * value, side * c * gradient, side * hessian
+    curvature = (gradient - tilt) / r  # psi(r) / r of the part that is odd in r
+    if name in ("Cauchy", "Welsch", "Tukey"):
+        curvature = np.maximum(curvature, 1e-6)
     if loss.curvature == "exact":
         curvature = np.maximum(hessian, 1e-6 * curvature)
     return value, gradient, hessian, curvature

@@ -13,7 +13,18 @@ from conftest import CLASSIFICATION, LOSSES, REGRESSION, Case, over
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from boostloss import LDAM, CrossEntropy, Focal, Huber, LogCosh, LogitAdjusted, Quantile
+from boostloss import (
+    LDAM,
+    AbsoluteError,
+    CrossEntropy,
+    Expectile,
+    Focal,
+    Huber,
+    LogCosh,
+    LogitAdjusted,
+    Quantile,
+    SquaredError,
+)
 from boostloss._engine import describe, restore
 from boostloss.objective import Metric, Objective
 
@@ -68,10 +79,10 @@ def expected_derivatives(case, y, raw, weight, step):
 
 def step_of(loss, rate=None):
     """The step of residual losses: min(1, 1.6 sqrt(rate)); without a rate .7 for quantiles, else 1; exact: 1."""
-    if loss.curvature == "exact":
+    if loss.curvature == "exact" or isinstance(loss, Expectile | SquaredError):
         return 1.0
     if rate is None:
-        return 0.7 if isinstance(loss, Quantile) else 1.0
+        return 0.7 if isinstance(loss, AbsoluteError | Quantile) else 1.0
     return min(1.0, 1.6 * np.sqrt(rate))
 
 

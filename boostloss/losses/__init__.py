@@ -1,6 +1,7 @@
 """What is minimised: formulas, and what follows from them."""
 
 from boostloss.losses.asymmetric import Asymmetric
+from boostloss.losses.asymmetric_regression import AsymmetricHuber, Expectile, SquaredError
 from boostloss.losses.base import Loss
 from boostloss.losses.batch import Dice, FocalTversky, GradientHarmonized, Tversky
 from boostloss.losses.classification import CrossEntropy, Focal, KLDivergence
@@ -13,16 +14,22 @@ from boostloss.losses.prior import LDAM, LogitAdjusted
 from boostloss.losses.quantile import Quantile
 from boostloss.losses.regression import Huber, LogCosh
 from boostloss.losses.regression_base import RegressionLoss
+from boostloss.losses.robust import AbsoluteError, Cauchy, Fair, PseudoHuber, Tukey, Welsch
 from boostloss.losses.self_adjusting import SelfAdjusting
 from boostloss.losses.truncated import HardTruncated, MarginTruncated, SoftTruncated
 
 __all__ = [
     "LDAM",
+    "AbsoluteError",
     "Asymmetric",
+    "AsymmetricHuber",
+    "Cauchy",
     "ClassificationLoss",
     "CrossEntropy",
     "Dice",
+    "Expectile",
     "Exponential",
+    "Fair",
     "Focal",
     "FocalTversky",
     "GradientHarmonized",
@@ -40,11 +47,15 @@ __all__ = [
     "Perceptron",
     "Poly1",
     "Poly1Focal",
+    "PseudoHuber",
     "QuadraticHinge",
     "Quantile",
     "RegressionLoss",
     "SelfAdjusting",
     "SoftTruncated",
+    "SquaredError",
     "SquaredHinge",
+    "Tukey",
     "Tversky",
+    "Welsch",
 ]

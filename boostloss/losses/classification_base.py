@@ -26,6 +26,20 @@ from boostloss.losses.probability import normalised, probability_parts, true_cla
 LEAST_CURVATURE = 1e-16  # p q underflows in float32 from abs(z) = 88; XGBoost's own logistic loss has this floor too
 SATURATED = 100.0  # a margin
 UNFLOORED = float("nan")  # every comparison with it is false
+PARAMETERS = """\
+alpha : float in (0, 1), optional
+    Weight of class 1 against 1 - alpha of class 0 (two classes; Lin et al. 2017, section 3.1).
+pos_weight : float > 0 or "balanced", optional
+    Weight of class 1 against 1 of class 0 (two classes): `scale_pos_weight` of the engines. "balanced" is n_0 / n_1.
+class_weight : "balanced", "effective", dict or sequence, optional
+    Weight of every class, by class index; "balanced" is n / (K n_k), "effective" prop. to 1 / (1 - beta^n_k), with sum
+    K (Cui et al., CVPR 2019); n_k is the summed sample weight of class k. At most one of the three may be given.
+beta : float in [0, 1), default=0.999
+    Of "effective": 0 weighs all classes alike, close to 1 it is "balanced" but for a factor.
+label_smoothing : float in [0, 1), default=0.0
+    epsilon: labels become (1 - epsilon) y + epsilon / K (Szegedy et al. 2016), which `predict_proba` takes out again.
+    With more than two classes for the cross-entropy only.
+"""
 
 
 @hyper_parameters
@@ -51,7 +65,7 @@ class ClassificationLoss(Loss):
     convex = False  # in the margin of two classes: then the exact second derivative is as good a curvature as any
     binary_only = False
 
-    _shared_parameters = True
+    _shared_parameters = PARAMETERS
     alpha: float | None = None
     pos_weight: Any = None
     class_weight: Any = None

@@ -1,10 +1,12 @@
 """Robust losses of the residual r = raw_prediction - y_true, normalised to curvature 1 at r = 0."""
 
 from boostloss.kernels.scalar import exp, expm1, log1p
-from boostloss.losses.regression_base import RegressionLoss, auto_or_number
+from boostloss.losses.parameters import hyper_parameters
+from boostloss.losses.regression_base import ScaledLoss
 
 
-class Huber(RegressionLoss):
+@hyper_parameters
+class Huber(ScaledLoss):
     r"""Huber loss: :math:`r^2 / 2` up to :math:`|r| = \delta`, :math:`\delta (|r| - \delta / 2)` beyond.
 
     Parameters
@@ -21,20 +23,10 @@ class Huber(RegressionLoss):
     Source: Huber 1964.
     """
 
-    def __init__(self, *, delta="auto", curvature="auto"):
-        self.delta = delta
-        self.curvature = curvature
-        self._validate()
+    scale_name = "delta"
+    auto_factor = 1.3
 
-    def _validate(self):
-        super()._validate()
-        auto_or_number("delta", self.delta)
-
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
-        """Return delta as a number, and the weights."""
-        if isinstance(self.delta, str):
-            return (1.3 * self.residual_scale(y_true, raw_prediction, sample_weight),), sample_weight
-        return (float(self.delta),), sample_weight
+    delta: float | str = "auto"
 
     @staticmethod
     def point(r, delta):
@@ -45,12 +37,9 @@ class Huber(RegressionLoss):
         gradient = r if inside else (delta if r > 0.0 else -delta)
         return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
 
-    @property
-    def _scale_moves(self):
-        return isinstance(self.delta, str)
 
-
-class LogCosh(RegressionLoss):
+@hyper_parameters
+class LogCosh(ScaledLoss):
     r"""Log-cosh loss: :math:`c^2 \log \cosh(r / c)`, smooth everywhere, squared near 0 and absolute far out.
 
     Parameters
@@ -66,20 +55,10 @@ class LogCosh(RegressionLoss):
     the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    def __init__(self, *, scale="auto", curvature="auto"):
-        self.scale = scale
-        self.curvature = curvature
-        self._validate()
+    scale_name = "scale"
+    auto_factor = 1.2
 
-    def _validate(self):
-        super()._validate()
-        auto_or_number("scale", self.scale)
-
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
-        """Return c as a number, and the weights."""
-        if isinstance(self.scale, str):
-            return (1.2 * self.residual_scale(y_true, raw_prediction, sample_weight),), sample_weight
-        return (float(self.scale),), sample_weight
+    scale: float | str = "auto"
 
     @staticmethod
     def point(r, c):
@@ -95,7 +74,3 @@ class LogCosh(RegressionLoss):
         sech = 2.0 * e / (1.0 + e * e)
         weight = slope / x if x > 1e-4 else 1.0 - x * x / 3.0
         return c * (c * value), c * slope if r > 0.0 else -c * slope, sech * sech, weight
-
-    @property
-    def _scale_moves(self):
-        return isinstance(self.scale, str)

@@ -13,24 +13,40 @@ from boostloss._validation import (
     fail_at,
 )
 from boostloss.kernels import templates
-from boostloss.kernels.cpu import compiled
+from boostloss.kernels.cpu import compiled, takes_powers
 from boostloss.kernels.threads import run_rows, sum_chunks
 from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
+from boostloss.losses.parameters import hyper_parameters
 
 FLOOR_OF_EXACT = 1e-6  # of the curvature: the exact second derivative of a robust loss is 0 in its tails
 UNFLOORED = float("nan")  # every comparison with it is false
 LEAST_SCALE = float(np.finfo(np.float32).tiny)  # stands for a scale of 0, when every residual is 0
 
 
+@hyper_parameters
 class RegressionLoss(Loss):
     """A loss of the residual r = raw_prediction - y_true: derive from it and write `point`.
 
     ``point(r, *params)`` is a static method of plain scalar Python that returns value, gradient, second derivative
     and a positive curvature (best psi(r) / r, the sharp quadratic majoriser). Its arguments after the first are
     hyper-parameters, attributes of the same names. Start and metric follow from it.
+
+    Parameters
+    ----------
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is the curvature of `point`; "exact" is its second derivative, at least 1e-6 times that.
     """
 
+    _shared_parameters = ""
+    curvature: str = "auto"
+
+    has_newton_step = False  # its curvature is the second derivative
+    has_far_minima = False  # of a constant: those of a loss that levels off
+
     step_without_learning_rate = 1.0  # see `_step`
+
+    def __post_init__(self):
+        self._validate()
 
     def _targets(self, y_true, sample_weight, n_outputs, dtype):
         if n_outputs != 1:
@@ -59,17 +75,19 @@ class RegressionLoss(Loss):
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
         real = gradient.dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        kind = np.float64 if takes_powers(self.point) else real
         exact = (curvature or self.curvature) == "exact"
         floor = UNFLOORED if curvature == "exact" else FLOOR_OF_EXACT
         kernel = compiled(templates.elementwise_derivatives, self.point, "residual", target_of(real, raw.dtype))
-        scalars = (tuple(map(real, params)), exact, real(floor))
+        scalars = (tuple(map(kind, params)), exact, real(floor))
         run_rows(kernel, (targets.y_true, raw, weight), scalars, (gradient, hessian))
 
     def _values(self, targets, raw, value):
         real = value.dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
         kernel = compiled(templates.elementwise_value, self.point, "residual", target_of(real, raw.dtype))
-        run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(real, params)),), (value,))
+        kind = np.float64 if takes_powers(self.point) else real
+        run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(kind, params)),), (value,))
 
     # ------------------------------------------------------------------------------------------------ what engines get
 
@@ -78,7 +96,7 @@ class RegressionLoss(Loss):
 
         min(1, 1.6 sqrt(learning rate)) was best on average over nine data sets; it keeps descent (factor > rate / 2).
         """
-        if self.curvature == "exact":
+        if self.curvature == "exact" or self.has_newton_step:
             return 1.0
         if learning_rate is None:
             return self.step_without_learning_rate
@@ -99,17 +117,17 @@ class RegressionLoss(Loss):
     # --------------------------------------------------------------------------------------------------------- metric
 
     @property
-    def _scale_moves(self):
-        """Whether the values of two rounds cannot be compared: the metric is the limit then, the absolute error."""
+    def _metric_is_absolute_error(self):
+        """Whether the metric is the limit of the loss, for the values of two rounds cannot be compared."""
         return False
 
     @property
     def metric_name(self):
         """The loss itself, or the mean absolute error where its scale moves from round to round."""
-        return "mean_absolute_error" if self._scale_moves else super().metric_name
+        return "mean_absolute_error" if self._metric_is_absolute_error else super().metric_name
 
     def _metric_values(self, targets, raw, value):
-        if not self._scale_moves:
+        if not self._metric_is_absolute_error:
             return super()._metric_values(targets, raw, value)
         np.abs(raw - targets.y_true, out=value, casting="same_kind")
         if targets.sample_weight.size:
@@ -137,6 +155,8 @@ class RegressionLoss(Loss):
         low, high = float(used.min()), float(used.max())
         if low == high:
             return low
+        if self.has_far_minima:
+            return self._minimum_near_the_median(targets)
         gradient, hessian = np.empty_like(y), np.empty_like(y)
 
         def slope(z):
@@ -151,6 +171,19 @@ class RegressionLoss(Loss):
         if reach == np.inf:
             raise ValueError(f"{self!r} has no best constant: its summed gradient does not rise through zero.")
         return float(brentq(slope, low, high, xtol=1e-14 * max(abs(low), abs(high)), rtol=1e-14))
+
+    def _minimum_near_the_median(self, targets):
+        """Where steps of the majoriser from the median end: iteratively reweighted least squares."""
+        y, weight = targets.y_true, targets.sample_weight
+        z = _weighted_median(y, weight)
+        gradient, hessian = np.empty_like(y), np.empty_like(y)
+        for _ in range(10_000):
+            self._derivatives(targets, np.full_like(y, z), "auto", gradient, hessian)
+            step = float(gradient.sum() / hessian.sum())
+            z -= step
+            if abs(step) <= 1e-15 * (1e-3 * np.ptp(y) + abs(z)):
+                break
+        return z
 
     def predict(self, raw_prediction):
         """Predictions on the scale of y: the raw predictions.
@@ -169,6 +202,36 @@ class RegressionLoss(Loss):
     def predict_proba(self, raw_prediction):
         """Refuse: a regression loss has no class probabilities."""
         raise AttributeError(f"{type(self).__name__} is a regression loss and has no predict_proba.")
+
+
+class ScaledLoss(RegressionLoss):
+    """A loss with a scale, the hyper-parameter `scale_name`: "auto" is `auto_factor` times S of the round."""
+
+    scale_name: str
+    auto_factor: float
+
+    def _validate(self):
+        super()._validate()
+        auto_or_number(self.scale_name, getattr(self, self.scale_name))
+
+    def prepare(self, y_true, raw_prediction, sample_weight=None):
+        """Return the scale as a number, and the weights."""
+        scale = getattr(self, self.scale_name)
+        if isinstance(scale, str):
+            scale = max(self.auto_factor * self.residual_scale(y_true, raw_prediction, sample_weight), LEAST_SCALE)
+        return (float(scale),), sample_weight
+
+    @property
+    def _metric_is_absolute_error(self):
+        return isinstance(getattr(self, self.scale_name), str)
+
+
+def _weighted_median(y, weight):
+    order = np.argsort(y)
+    if not weight.size:
+        return float(np.median(y))
+    total = np.cumsum(weight[order])
+    return float(y[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def auto_or_number(name, value):

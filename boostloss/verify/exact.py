@@ -40,6 +40,8 @@ def exact_derivatives(ctx: Any, kernel: Any, x: float, unit: float, y: float, sc
         jump_2 = abs(left_2 - right_2) > max(abs(left_2), abs(right_2)) * 1e-15 + noise / unit**2
         if abs(second) < noise / unit**2:  # below the digits of the value, hence of both dtypes
             second = ctx.zero
+        if jump_2 and abs(first) < h * max(abs(left_2), abs(right_2)):  # what the jump does to a difference
+            first = ctx.zero
         return f[2], first, second, third, False, bool(jump), bool(jump or jump_2)
     except (ZeroDivisionError, ValueError, TypeError):  # TypeError: comparing complex numbers
         return ctx.nan, ctx.nan, ctx.nan, ctx.nan, True, True, True

@@ -36,8 +36,9 @@ class Residuals(Problem):
         super().__init__(frozen_copy(loss, self.params), [Batch(np.zeros_like(r), r)])
 
     def steps(self, x: Floats) -> list[Floats]:
-        """The residual itself, and every scale of the loss."""
-        return [np.where(x == 0, 1.0, abs(x)), *(np.full_like(x, scale) for scale in self.scales)]
+        """The residual itself, and the smallest scale of the loss."""
+        least = self.scales[0]  # with longer steps a loss that levels off would look flat
+        return [np.where(x == 0, least, abs(x)), np.full_like(x, least)]
 
     def kernel_terms(self, dtype: Any) -> list[tuple[Floats, ...]]:
         """From the kernel and differences of it."""

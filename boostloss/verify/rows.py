@@ -133,7 +133,7 @@ def start_row(loss: Loss) -> Row:
     except (ValueError, RuntimeError) as failure:
         return Row(*titles, np.nan, "", ROOT_TOLERANCE, str(failure))
     at_start = gradients(start)
-    error = float(abs(at_start.sum()) / abs(at_start).sum())
+    error = float(abs(at_start.sum()) / max(abs(at_start).sum(), float(np.finfo(float).tiny)))
     near = ROOT_TOLERANCE * max(1.0, abs(start))
     if gradients(start - near).sum() <= 0 <= gradients(start + near).sum():
         error = min(error, ROOT_TOLERANCE)  # gradients that jump have no zero
