@@ -132,7 +132,7 @@ def train(
     if _given(params, METRIC) is None:
         params["metric"] = "None"
     data_sets = _constructed(params, train_set, valid_sets, init_model)
-    label, weight = train_set.get_label(), train_set.get_weight()
+    label, weight = _label_and_weight(train_set)
     n_classes = int(_given(params, NUM_CLASS, 0))
     resolved = resolved_loss(loss, label, weight, n_classes if n_classes > 1 else None)
     for name in NUM_CLASS:
@@ -174,6 +174,13 @@ class _KeepObjective:
 
     def __call__(self, env: Any) -> None:
         env.model._Booster__set_objective_to_none = True
+
+
+def _label_and_weight(data: Any) -> tuple[Any, Any]:
+    """Those of a data set, which may still have to be constructed where a training is continued."""
+    if getattr(data, "_handle", None) is None:
+        return data.label, data.weight
+    return data.get_label(), data.get_weight()
 
 
 def _constructed(params: dict[str, Any], train_set: Any, valid_sets: Any, init_model: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from boostloss._engine import describe, labels_read_once, refuse, resolved_loss,
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
 
+FURTHEST_START = 13.8  # a margin: beyond, XGBoost would replace it by that of the probability 1e-6
 ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
 # reg:quantileerror and reg:absoluteerror are never named: up to 3.3 XGBoost would replace our leaves by its own
 REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quantile_alpha", "tweedie_variance_power")
@@ -27,6 +28,11 @@ def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[floa
     """The loss's start in the space XGBoost wants: probabilities where its link is the sigmoid, else margins."""
     start = loss.fit_intercept_only(y_true, sample_weight)
     if _link(loss)["objective"] == "binary:logistic":
+        if np.abs(start).max() > FURTHEST_START:
+            raise ValueError(
+                f"start == {start!r} of loss == {loss!r}, must be in [-{FURTHEST_START}, {FURTHEST_START}]: XGBoost "
+                "keeps it as a probability. Choose milder parameters, or LightGBM."
+            )
         start = 1 / (1 + np.exp(-start))
     return [float(s) for s in start] if np.ndim(start) else float(start)
 

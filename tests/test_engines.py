@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 import boostloss.lightgbm
 import boostloss.xgboost
-from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
+from boostloss import CrossEntropy, Focal, Huber, LogCosh, LogitAdjusted, Quantile
 
 ENGINES = pytest.mark.parametrize("engine", ["xgboost", "lightgbm"])
 PARAMS = {
@@ -609,3 +609,32 @@ def test_init_score_of_a_validation_set_alone_is_refused():
     with pytest.raises(ValueError, match="valid_sets have an init_score and train_set has none"):
         boostloss.lightgbm.train({"verbosity": -1}, train_set, 2, valid_sets=[valid_set], loss=CrossEntropy())
     assert (valid_set.get_init_score() == 0.25).all()
+
+
+def rare_labels():
+    """Features and labels, two in a thousand of them positive."""
+    y = (np.arange(2000) % 500 == 0).astype(float)
+    X = np.random.default_rng(0).normal(size=(2000, 2))
+    X[:, 0] += 2 * y
+    return X, y
+
+
+def test_a_start_that_xgboost_cannot_keep_is_refused():
+    """It would go on from another one without a word; LightGBM keeps any."""
+    X, y = rare_labels()
+    loss = LogitAdjusted(tau=4.0)
+    with pytest.raises(ValueError, match=r"start == 18\..* must be in \[-13\.8, 13\.8\]: XGBoost keeps"):
+        boostloss.xgboost.train({}, xgb.DMatrix(X, y), 2, loss=loss)
+    booster = boostloss.lightgbm.train({"verbosity": -1}, lgb.Dataset(X, y), 5, loss=loss)
+    assert abs(boostloss.lightgbm.predict_proba(booster, X)[:, 1].mean() - y.mean()) < 1e-3
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_continuing_an_unconstructed_data_set_of_lightgbm(weighted):
+    """init_model with the data set that lightgbm.train takes, as it was made."""
+    X, y = rare_labels()
+    weight = np.ones(2000) if weighted else None
+    params = {"verbosity": -1, "min_data_in_leaf": 5}
+    first = boostloss.lightgbm.train(params, lgb.Dataset(X, y, weight=weight), 3, loss=Focal())
+    both = boostloss.lightgbm.train(params, lgb.Dataset(X, y, weight=weight), 3, loss=Focal(), init_model=first)
+    assert both.num_trees() == 6

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ANY_K, ONE_COLUMN, Case
 from numpy.testing import assert_allclose
@@ -256,3 +257,43 @@ def test_convex_losses_are_convex(loss):
     y, a, _ = Case(loss).sample(300, seed=1, spread=10.0)
     b = a + np.random.default_rng(2).normal(size=300) * 10
     assert (loss.loss(y, (a + b) / 2) <= (loss.loss(y, a) + loss.loss(y, b)) / 2 + 1e-12).all()
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize("given", [{0: 0.1, 1: 0.5}, {0.1, 0.5}, 0.5, "ab", pd.Series([0.1, 0.5])], ids=repr)
+def test_numbers_of_classes_are_a_sequence(given):
+    """The keys of a dict would be taken for the numbers, and the index of a Series be lost."""
+    with pytest.raises(TypeError, match=r"(?s)margins == .*, must be a list or an array"):
+        LDAM(margins=given)
+    with pytest.raises(TypeError, match=r"(?s)class_prior == .*, must be a list or an array"):
+        LogitAdjusted(class_prior=given)
+
+
+def test_a_series_of_class_weights_is_refused():
+    """Its index is not that of the classes; as a dict it is."""
+    with pytest.raises(TypeError, match=r"(?s)class_weight == .*Series.to_dict"):
+        CrossEntropy(class_weight=pd.Series({"yes": 5.0, "no": 1.0}))
+
+
+@pytest.mark.parametrize("loss", [Asymmetric(gamma_pos=0.0, gamma_neg=1.0, clip=0.2), LDAM(margins=[0, 0], scale=1e-3)])
+def test_a_base_rate_out_of_reach_is_an_error(loss):
+    """A posterior that ends at .849, or raw predictions in the thousands."""
+    with pytest.raises(ValueError, match="has no best constant within 100"):
+        loss.fit_intercept_only(np.repeat([0.0, 1.0], [7, 93]))
+
+
+@pytest.mark.parametrize("loss", [Asymmetric(), Hinge(), Exponential()], ids=repr)
+def test_columns_of_a_loss_of_two_classes(loss):
+    """Three columns are no raw predictions of it."""
+    for method in (loss.predict, *([loss.predict_proba] if loss.has_posterior else [])):
+        with pytest.raises(ValueError, match="raw_prediction has 3 columns, must have one"):
+            method(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("params", [{"t": 1e-3, "k": 300}, {"t": 35.0, "k": 50}])
+def test_a_narrow_dip_of_the_posterior_is_seen(params):
+    """Between the points of a coarse grid, or far out."""
+    with pytest.raises(ValueError, match="no posterior that is unique"):
+        MarginTruncated(**params)

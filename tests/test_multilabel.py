@@ -18,6 +18,7 @@ import boostloss as bl
 import boostloss.lightgbm
 import boostloss.xgboost
 from boostloss import LDAM, Asymmetric, CrossEntropy, Dice, Focal, GradientHarmonized, LossClassifier, MultiLabel
+from boostloss.objective import Objective
 from boostloss.verify import check
 
 LOSSES = [
@@ -174,6 +175,31 @@ def test_verify_asks_for_the_losses_of_the_labels():
     """A sum of right losses is right."""
     with pytest.raises(ValueError, match="check the losses of its labels"):
         check(MultiLabel())
+
+
+def test_every_label_remembers_its_own_rounds(task):
+    """Momentum counts, label by label; a bare loss has no memory and says so."""
+    _, Y, _, _ = task
+    loss = GradientHarmonized(momentum=0.9)
+    raw = np.random.default_rng(0).normal(size=Y.shape).astype(np.float32)
+    together = Objective(MultiLabel(label_loss=loss))
+    alone = [Objective(loss) for _ in range(4)]
+    for z in (raw, raw + 1, raw * 0.2):
+        gradient = together(Y, z)[0]
+        expected = [objective(Y[:, k], z[:, k])[0] for k, objective in enumerate(alone)]
+        assert_allclose(gradient, np.column_stack(expected), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"momentum == 0\.9 needs a training of its own"):
+        MultiLabel(label_loss=loss)(Y, raw)
+
+
+def test_errors_name_the_label():
+    """A weight that its labels do not give."""
+    y, _, _ = sample(30)
+    y[:, 2] = 0
+    with pytest.raises(ValueError, match="label 2: pos_weight == 'balanced'"):
+        MultiLabel(label_loss=Focal(pos_weight="balanced")).resolve(y)
+    with pytest.raises(ValueError, match="must have one loss per label"):
+        MultiLabel(label_loss=[])
 
 
 def test_lightgbm_through_scikit_learn(task):

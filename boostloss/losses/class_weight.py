@@ -9,6 +9,16 @@ from boostloss._validation import check_number
 MUST_BE = "must be 'balanced', 'effective', a dict or a sequence"
 
 
+def check_numbers_of_classes(name, values, **domain):
+    """Check a sequence with a number for every class, by class index; None stands for none."""
+    if values is None:
+        return
+    if isinstance(values, (str, dict, set)) or np.ndim(values) != 1 or hasattr(values, "iloc"):
+        raise TypeError(f"{name} == {values!r}, must be a list or an array with a number for every class.")
+    for k, value in enumerate(values):
+        check_number(f"{name}[{k}]", value, **domain)
+
+
 def check_class_weight(alpha, pos_weight, class_weight, beta):
     """Check each of the three, that at most one is given, and beta where it is that of "effective"."""
     given = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight}
@@ -25,6 +35,8 @@ def check_class_weight(alpha, pos_weight, class_weight, beta):
             raise ValueError(f"class_weight == {class_weight!r}, {MUST_BE}.")
         if class_weight == "effective":
             check_number("beta", beta, low=0, high=1, high_open=True)
+    elif hasattr(class_weight, "iloc"):
+        raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}: of a Series, Series.to_dict().")
     elif isinstance(class_weight, numbers.Number) or not hasattr(class_weight, "__len__"):
         if class_weight is not None:
             raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}.")

@@ -268,9 +268,15 @@ class ClassificationLoss(Loss):
         parts = probability_parts(margins)
         return parts[0] - self._log_slope(*parts)
 
+    def _margins(self, raw):
+        """Margins of every class, of raw predictions that fit the loss."""
+        if self.binary_only and raw.ndim == 2 and raw.shape[1] > 1:
+            raise ValueError(f"raw_prediction has {raw.shape[1]} columns, must have one for {self!r}.")
+        return true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
+
     def _posterior(self, raw):
         """Class probabilities and class weights."""
-        margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
+        margins = self._margins(raw)
         weights = class_weights(self, margins.shape[1])
         eta = normalised(self._log_posterior(margins) - np.log(weights))
         if self.label_smoothing:
@@ -335,7 +341,7 @@ class ClassificationLoss(Loss):
         if self.label_smoothing and self.has_posterior:
             eta, weights = self._posterior(raw)
             return (weights * eta).argmax(axis=1)
-        margins = true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
+        margins = self._margins(raw)
         class_weights(self, margins.shape[1])
         return self._log_posterior(margins).argmax(axis=1)  # in logs: no probability has rounded to 0 or 1 yet
 
@@ -355,7 +361,7 @@ class ClassificationLoss(Loss):
         Raises
         ------
         ValueError
-            If there is one class only: the best constant is infinite then.
+            If the best constant is infinite: there is one class only, or the posterior does not reach the share of one.
         """
         self._validate()
         n_outputs = getattr(self, "n_classes_", 0)
@@ -369,6 +375,11 @@ class ClassificationLoss(Loss):
         totals[totals == 0] = targets.total_weight / targets.n_rows / 2
         totals = (1 - self.label_smoothing) * totals / totals.sum() + self.label_smoothing / len(totals)
         margins = best_margins(loss._log_posterior, np.log(totals * weights))
+        if np.abs(margins).max() > SATURATED:
+            raise ValueError(
+                f"{self!r} has no best constant within {SATURATED:g} for classes with shares of {totals.tolist()}: its "
+                "posterior does not reach them."
+            )
         return float(margins[1]) if targets.n_outputs == 1 else _centred_raw(margins)
 
 

@@ -61,6 +61,8 @@ class MultiLabel(ClassificationLoss):
         self._validate()
 
     def _validate(self):
+        if not self._given():
+            raise ValueError(f"label_loss == {self.label_loss!r}, must have one loss per label.")
         for loss in self._given():
             if not isinstance(loss, ClassificationLoss) or isinstance(loss, MultiLabel):
                 raise TypeError(f"label_loss == {loss!r}, must be a ClassificationLoss of two classes.")
@@ -143,9 +145,20 @@ class MultiLabel(ClassificationLoss):
         if not self._depends_on_labels():
             return self
         resolved = copy.copy(self)
-        losses = zip(self._losses(targets.n_outputs), targets.columns, strict=True)
-        resolved.label_loss = [loss._with_numbers(column) for loss, column in losses]
+        resolved.label_loss = [
+            _of_label(k, loss._with_numbers, targets.columns[k])
+            for k, loss in enumerate(self._losses(targets.n_outputs))
+        ]
         return resolved
+
+    def _remembering(self, memory):
+        if memory is None:
+            for loss in self._given():
+                loss._remembering(None)
+            return self
+        remembering = copy.copy(self)
+        remembering._memory = memory
+        return remembering
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
@@ -160,6 +173,8 @@ class MultiLabel(ClassificationLoss):
             return self._given()[0]._derivatives(labels, flat[0], curvature, *flat[1:])
         for k, loss in enumerate(self._losses(targets.n_outputs)):
             column, out = np.ascontiguousarray(raw[:, k]), np.empty((2, len(raw)), gradient.dtype)
+            if hasattr(self, "_memory"):
+                loss = loss._remembering(self._memory.setdefault(k, {}))
             loss._derivatives(targets.columns[k], column, curvature, *out)
             gradient[:, k], hessian[:, k] = out
 
@@ -238,8 +253,11 @@ class MultiLabel(ClassificationLoss):
         """
         self._validate()
         targets = self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
-        losses = zip(self._losses(targets.n_outputs), targets.y_true.T, strict=True)
-        return np.array([_start(loss, np.ascontiguousarray(y), targets.sample_weight) for loss, y in losses])
+        starts = []
+        for k, loss in enumerate(self._losses(targets.n_outputs)):
+            y = np.ascontiguousarray(targets.y_true[:, k])
+            starts.append(_of_label(k, _start, loss, y, targets.sample_weight))
+        return np.array(starts)
 
 
 def _label_matrix(y):
@@ -250,6 +268,14 @@ def _label_matrix(y):
     if y.ndim != 2 or 0 in y.shape:
         raise ValueError(f"y_true.shape == {y.shape}, must be (n, L) with at least one row and one label.")
     return y
+
+
+def _of_label(k, function, *arguments):
+    """function(*arguments), whose error says which label it is about."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise ValueError(f"label {k}: {error}") from error
 
 
 def _flat(targets, raw, *outputs):

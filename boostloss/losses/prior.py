@@ -6,6 +6,7 @@ import numpy as np
 
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import log1p_unit, margin_exp, real
+from boostloss.losses.class_weight import check_numbers_of_classes
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
@@ -49,8 +50,7 @@ class LogitAdjusted(CrossEntropy):
     def _validate(self):
         super()._validate()
         check_number("tau", self.tau, low=0)
-        for k, prior in enumerate(() if self.class_prior is None else self.class_prior):
-            check_number(f"class_prior[{k}]", prior, low=0, low_open=True)
+        check_numbers_of_classes("class_prior", self.class_prior, low=0, low_open=True)
 
     point = staticmethod(shifted_logistic)  # type: ignore[assignment]  # it has hyper-parameters
 
@@ -138,8 +138,7 @@ class LDAM(ClassificationLoss):
         super()._validate()
         check_number("max_margin", self.max_margin, low=0)
         check_number("scale", self.scale, low=0, low_open=True)
-        for k, margin in enumerate(() if self.margins is None else self.margins):
-            check_number(f"margins[{k}]", margin, low=0)
+        check_numbers_of_classes("margins", self.margins, low=0)
 
     point = staticmethod(shifted_logistic)
 

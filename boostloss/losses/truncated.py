@@ -12,7 +12,7 @@ from boostloss.losses.probability import probability_parts, softplus
 
 FURTHEST = -1e30
 NO_SLOPE = -690.0  # stands for log 0: its exp is still a normal number
-GRID = probability_parts(np.linspace(-30, 30, 4001))  # symmetric
+FURTHEST_K = 1e4  # that is looked at
 
 
 @hyper_parameters
@@ -68,8 +68,9 @@ class SoftTruncated(ClassificationLoss):
 
     Notes
     -----
-    Not convex and not proper; `predict_proba` inverts exactly. A posterior is unique for theta = 0.5 and any k, for
-    other theta up to a k between 13 and 44, with more than two classes up to about 12: beyond, the loss is refused.
+    Not convex and not proper; `predict_proba` inverts exactly. A posterior is unique for theta <= 0.5 and any k, for a
+    larger theta up to some k (13 at 0.6, 44 at 0.9), with more than two classes up to about 12 at 0.5: beyond, the loss
+    is refused.
     """
 
     k: float = 10.0
@@ -119,8 +120,8 @@ class MarginTruncated(ClassificationLoss):
     Notes
     -----
     k = 1 and t = 0 are the focal loss with gamma = 1. Not convex and not proper; `predict_proba` inverts exactly. A
-    posterior is unique for t = 0 and any k, for other t up to a k between 3 and 5, with more than two classes up to
-    about 4: beyond, the loss is refused.
+    posterior is unique for t <= 0 and any k, for a larger t up to some k (3.4 at 0.4, 4.7 at 2.2), with more than two
+    classes up to about 4 at 0: beyond, the loss is refused.
     """
 
     k: float = 1.0
@@ -165,9 +166,18 @@ def _log_slope_of_margin(log_p, log_q, p, q, k, t):
     return -softplus(x) + np.log1p(k * np.exp(-softplus(-x)) * ratio)
 
 
+def _grid(k, centre):
+    """Margins, symmetric to 0 and dense where the weight falls."""
+    fall = centre + np.linspace(-30, 30, 1201) / k
+    half = np.abs(np.concatenate([np.linspace(0, 40 + abs(centre), 2001), fall, np.linspace(-0.1, 0.1, 401) + centre]))
+    return np.unique(np.concatenate([-half, half]))
+
+
 def _is_unique(log_slope, k, place, n_classes):
     """Whether the posterior rises with the margin: of two classes their difference must, of more the share of each."""
-    share = GRID[0] - log_slope(*GRID, k, place)
+    centre = place if log_slope is _log_slope_of_margin else np.log(place / (1 - place))
+    parts = probability_parts(_grid(k, centre))
+    share = parts[0] - log_slope(*parts, k, place)
     log_odds = share - share[::-1] if n_classes == 2 else share
     return bool((np.diff(log_odds) > -1e-12).all())
 
@@ -175,7 +185,7 @@ def _is_unique(log_slope, k, place, n_classes):
 @functools.lru_cache
 def _largest_unique(log_slope, place, n_classes):
     """The largest k with a unique posterior, by bisection."""
-    low, high = 0.0, 1e3
+    low, high = 0.0, FURTHEST_K
     if _is_unique(log_slope, high, place, n_classes):
         return np.inf
     for _ in range(40):
