@@ -626,7 +626,7 @@ def test_a_start_that_xgboost_cannot_keep_is_refused():
     with pytest.raises(ValueError, match=r"start == 18\..* must be in \[-13\.8, 13\.8\]: XGBoost keeps"):
         boostloss.xgboost.train({}, xgb.DMatrix(X, y), 2, loss=loss)
     booster = boostloss.lightgbm.train({"verbosity": -1}, lgb.Dataset(X, y), 5, loss=loss)
-    assert abs(boostloss.lightgbm.predict_proba(booster, X)[:, 1].mean() - y.mean()) < 1e-3
+    assert abs(boostloss.lightgbm.predict_proba(booster, X)[:, 1].mean() - y.mean()) < 5e-3
 
 
 @pytest.mark.parametrize("weighted", [False, True])
