@@ -333,8 +333,9 @@ BAD = [
     (LDAM, {"max_margin": -1.0}, ValueError, "max_margin == -1.0, must be >= 0."),
     (LDAM, {"scale": 0}, ValueError, "scale == 0, must be > 0."),
     (LDAM, {"margins": [0.1, -2]}, ValueError, "margins[1] == -2, must be >= 0."),
-    *[(kind, {"bandwidth": 0}, ValueError, "bandwidth == 0, must be > 0.") for kind in (Hinge, Perceptron)],
-    (QuadraticHinge, {"width": 0}, ValueError, "width == 0, must be > 0."),
+    *[(kind, {"bandwidth": bad}, ValueError, f"bandwidth == {bad!r}, must be >= 1e-30.")
+      for kind in (Hinge, Perceptron) for bad in (0, 1e-31)],
+    *[(QuadraticHinge, {"width": bad}, ValueError, f"width == {bad!r}, must be >= 1e-30.") for bad in (0, 1e-46)],
     (CrossEntropy, {"pos_weight": "auto"}, TypeError, "pos_weight == 'auto', must be a number > 0."),
     (Huber, {"delta": "mad"}, ValueError, "delta == 'mad', must be 'auto' or a number > 0."),
     (LogCosh, {"scale": "mad"}, ValueError, "scale == 'mad', must be 'auto' or a number > 0."),

@@ -9,6 +9,7 @@ from boostloss.losses.parameters import hyper_parameters
 
 REACH = 30.0  # from m = -30 on the exponential loss goes on as a line: one row would outweigh 1e13 others
 HIGHEST = 10686474581524.463  # exp(30)
+LEAST_WIDTH = 1e-30  # of a bend: the curvature is one over it, in float32 too
 
 
 @hyper_parameters
@@ -53,7 +54,7 @@ class Hinge(MarginLoss):
 
     Parameters
     ----------
-    bandwidth : float > 0, default=0.1
+    bandwidth : float >= 1e-30, default=0.1
         b, in units of the margin; to 0 it is the hinge max(1 - m, 0), which has no second derivative.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the sharp majoriser 1 / (2 sqrt(d^2 + b^2)); "exact" is the second derivative, floored.
@@ -71,7 +72,7 @@ class Hinge(MarginLoss):
 
     def _validate(self):
         super()._validate()
-        check_number("bandwidth", self.bandwidth, low=0, low_open=True)
+        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m, bandwidth):
@@ -85,7 +86,7 @@ class Perceptron(MarginLoss):
 
     Parameters
     ----------
-    bandwidth : float > 0, default=0.1
+    bandwidth : float >= 1e-30, default=0.1
         b, in units of the margin; to 0 it is the perceptron's max(-m, 0).
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the sharp majoriser 1 / (2 sqrt(m^2 + b^2)); "exact" is the second derivative, floored.
@@ -103,7 +104,7 @@ class Perceptron(MarginLoss):
 
     def _validate(self):
         super()._validate()
-        check_number("bandwidth", self.bandwidth, low=0, low_open=True)
+        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m, bandwidth):
@@ -117,7 +118,7 @@ class QuadraticHinge(MarginLoss):
 
     Parameters
     ----------
-    width : float > 0, default=1.0
+    width : float >= 1e-30, default=1.0
         k: the parabola goes from d = 0 to d = k.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the majoriser 1 / k; "exact" is the second derivative, 0 outside of the parabola, floored.
@@ -136,7 +137,7 @@ class QuadraticHinge(MarginLoss):
 
     def _validate(self):
         super()._validate()
-        check_number("width", self.width, low=0, low_open=True)
+        check_number("width", self.width, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m, width):
