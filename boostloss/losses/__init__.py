@@ -1,7 +1,6 @@
 """What is minimised: formulas, and what follows from them."""
 
 from boostloss.losses.asymmetric import Asymmetric
-from boostloss.losses.asymmetric_regression import AsymmetricHuber, Expectile, SquaredError
 from boostloss.losses.base import Loss
 from boostloss.losses.batch import Dice, FocalTversky, GradientHarmonized, Tversky
 from boostloss.losses.classification import CrossEntropy, Focal, KLDivergence
@@ -11,8 +10,8 @@ from boostloss.losses.margin_base import MarginLoss
 from boostloss.losses.multilabel import MultiLabel
 from boostloss.losses.poly import Poly1, Poly1Focal
 from boostloss.losses.prior import LDAM, LogitAdjusted
-from boostloss.losses.quantile import Quantile
-from boostloss.losses.regression import Huber, LogCosh
+from boostloss.losses.quantile import Expectile, Quantile
+from boostloss.losses.regression import AsymmetricHuber, Huber, LogCosh, SquaredError
 from boostloss.losses.regression_base import RegressionLoss
 from boostloss.losses.robust import AbsoluteError, Cauchy, Fair, PseudoHuber, Tukey, Welsch
 from boostloss.losses.self_adjusting import SelfAdjusting

@@ -6,6 +6,7 @@ from boostloss._validation import check_number
 from boostloss.kernels.scalar import log, log1p, plus, power_q, real
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
+from boostloss.losses.probability import minus_log_ratio
 
 LARGEST_CURVATURE = 10.0  # of abs(gradient)
 NO_SLOPE = -1e6  # stands for log 0
@@ -84,9 +85,7 @@ def _log_slope(gamma, clip, log_p, log_q, p, q):
     """log(-f') = gamma log u + log(gamma p ratio + p / v) of one class; NO_SLOPE where nothing counts."""
     counts = q > clip
     u = np.where(counts, q - clip, 1.0)
-    small = u < 1e-8
-    log_v = log_p if clip == 0 else np.log(p + clip)
-    ratio = np.where(small, 1 + u / 2, -log_v / np.where(small, 1.0, u))
+    ratio = minus_log_ratio(log_p if clip == 0 else np.log(p + clip), u)
     if clip == 0:
         slope = gamma * log_q + np.log1p(gamma * p * ratio)
     else:

@@ -94,8 +94,7 @@ class GradientHarmonized(CrossEntropy):
         return CrossEntropy().metric_name
 
     def _metric_values(self, targets, raw, value):
-        shared = {name: getattr(self, name) for name in ("class_weight", "label_smoothing", "alpha", "pos_weight")}
-        CrossEntropy(**shared)._values(targets, raw, value)
+        self._plain()._values(targets, raw, value)
 
 
 class Tversky(ClassificationLoss):

@@ -10,6 +10,7 @@ from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss, class_indices
 from boostloss.losses.parameters import hyper_parameters
+from boostloss.losses.probability import minus_log_ratio
 
 
 @hyper_parameters
@@ -34,6 +35,11 @@ class CrossEntropy(ClassificationLoss):
     def point(log_p, log_q, p, q):
         """-log p."""
         return -log_p, -q, 0.0
+
+    def _plain(self):
+        """The cross-entropy with the weights and the smoothing of this loss."""
+        names = "alpha", "pos_weight", "class_weight", "label_smoothing"
+        return CrossEntropy(**{name: getattr(self, name) for name in names})
 
     def _class_targets(self, y, n_classes, dtype):
         if y.ndim == 1 or y.shape[1] != n_classes:
@@ -122,7 +128,5 @@ class Focal(ClassificationLoss):
         return super()._relative_floor(n_outputs)
 
     def _log_slope(self, log_p, log_q, p, q):
-        small = q < 1e-8
-        ratio = np.where(small, 1 + q / 2, -log_p / np.where(small, 1.0, q))  # -log p / q, also where q underflows
         gamma = np.asarray(self.gamma, np.float64)
-        return gamma * log_q + np.log1p(gamma * p * ratio)
+        return gamma * log_q + np.log1p(gamma * p * minus_log_ratio(log_p, q))

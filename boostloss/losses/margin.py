@@ -3,9 +3,10 @@
 import numpy as np
 
 from boostloss._validation import check_number
-from boostloss.kernels.scalar import exp, hypot
+from boostloss.kernels.scalar import exp
 from boostloss.losses.margin_base import MarginLoss
 from boostloss.losses.parameters import hyper_parameters
+from boostloss.losses.smooth import smooth_abs
 
 REACH = 30.0  # from m = -30 on the exponential loss goes on as a line: one row would outweigh 1e13 others
 HIGHEST = 10686474581524.463  # exp(30)
@@ -38,14 +39,11 @@ class Exponential(MarginLoss):
         return np.maximum(margins, -REACH)
 
 
-def charbonnier(d, b):
-    """(d + sqrt(d^2 + b^2)) / 2, a smooth max(d, 0), with three derivatives by -d: without cancellation for d < 0."""
-    s = hypot(d, b)
-    t = b / s
-    tail = b / (s + abs(d))
-    half = 0.5 * t * tail  # how far the slope stays from 0 or 1
-    value = 0.5 * (s + d) if d > 0.0 else 0.5 * b * tail
-    return value, half - 1.0 if d > 0.0 else -half, 0.5 * t * t / s, 0.5 / s
+def half_smooth(d, b):
+    """(d + sqrt(d^2 + b^2)) / 2, a smooth max(d, 0), and derivatives by -d: without cancellation for d < 0."""
+    s, excess, second = smooth_abs(d, b)
+    half = 0.5 * (excess / s)  # how far the slope stays from 0 or 1
+    return 0.5 * (s + d) if d > 0.0 else 0.5 * excess, half - 1.0 if d > 0.0 else -half, 0.5 * second, 0.5 / s
 
 
 @hyper_parameters
@@ -77,7 +75,7 @@ class Hinge(MarginLoss):
     @staticmethod
     def point(m, bandwidth):
         """A smooth max(1 - m, 0)."""
-        return charbonnier(1.0 - m, bandwidth)
+        return half_smooth(1.0 - m, bandwidth)
 
 
 @hyper_parameters
@@ -109,7 +107,7 @@ class Perceptron(MarginLoss):
     @staticmethod
     def point(m, bandwidth):
         """A smooth max(-m, 0)."""
-        return charbonnier(-m, bandwidth)
+        return half_smooth(-m, bandwidth)
 
 
 @hyper_parameters

@@ -87,7 +87,7 @@ class MultiLabel(ClassificationLoss):
         return all(loss.row_by_row for loss in self._given())
 
     @property
-    def of_batch(self):  # type: ignore[override]
+    def of_batch(self):  # type: ignore[override]  # read only as well
         """Whether the loss of any label is."""
         return any(loss.of_batch for loss in self._given())
 
@@ -95,7 +95,7 @@ class MultiLabel(ClassificationLoss):
         return any(loss._depends_on_labels() for loss in self._given())
 
     @property
-    def has_posterior(self):  # type: ignore[override]
+    def has_posterior(self):  # type: ignore[override]  # read only as well
         """Whether the losses of all labels have one."""
         return all(loss.has_posterior for loss in self._given())
 

@@ -7,21 +7,14 @@ from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.classification import Focal
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
-
-C3, C5, C7, C9, C11, C13, C15, C17, C19, C21, C23, C25, C27, C29, C31, C33 = (1 / n for n in range(3, 35, 2))
+from boostloss.losses.smooth import artanh_tail
 
 
 def log_rest(log_p, q):
     """-log p - q = q^2 / 2 + q^3 / 3 + .. by the series of 2 artanh(u) - q, u = q / (2 - q), cut below 1e-19."""
     u = q / (2.0 - q)
     t = u * u
-    t2 = t * t
-    t4 = t2 * t2
-    y = (C33 * t + C31) * t2 + (C29 * t + C27)
-    y = y * t4 + ((C25 * t + C23) * t2 + (C21 * t + C19))
-    y = y * t4 + ((C17 * t + C15) * t2 + (C13 * t + C11))
-    y = y * t4 + ((C9 * t + C7) * t2 + (C5 * t + C3))
-    return u * q + 2.0 * u * t * y if q < 0.4 else -log_p - q
+    return u * q + 2.0 * u * t * artanh_tail(t) if q < 0.4 else -log_p - q
 
 
 @hyper_parameters

@@ -85,9 +85,8 @@ class LogitAdjusted(CrossEntropy):
     def _run(self, result, targets, raw, policy, outputs):
         if targets.n_outputs == 1:
             return super()._run(result, targets, raw, policy, outputs)
-        shared = {name: getattr(self, name) for name in ("class_weight", "label_smoothing", "alpha", "pos_weight")}
         shifted = raw + self._offset(targets.n_outputs).astype(raw.dtype)
-        return CrossEntropy(**shared)._run(result, targets, shifted, policy, outputs)
+        return self._plain()._run(result, targets, shifted, policy, outputs)
 
     def _log_posterior(self, margins):
         return -softplus(-margins) + self._offset(margins.shape[1])

@@ -31,6 +31,12 @@ def probability_parts(margin):
     return -softplus(-margin), -softplus(margin), np.where(up, larger, smaller), np.where(up, smaller, larger)
 
 
+def minus_log_ratio(log_p, q):
+    """-log p / q for q = 1 - p, also where q underflows."""
+    small = q < 1e-8
+    return np.where(small, 1 + q / 2, -log_p / np.where(small, 1.0, q))
+
+
 def normalised(log_weights):
     """Rows of exp(log_weights) divided by their sum."""
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))

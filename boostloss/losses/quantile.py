@@ -1,10 +1,11 @@
-"""Losses whose minimiser is a quantile; r = raw_prediction - y_true."""
+"""Losses whose minimiser is a quantile or an expectile; r = raw_prediction - y_true."""
 
 import numpy as np
 
 from boostloss._validation import check_number
-from boostloss.kernels.scalar import hypot
+from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import LEAST_SCALE, RegressionLoss, auto_or_number
+from boostloss.losses.smooth import smooth_abs
 
 
 class Quantile(RegressionLoss):
@@ -49,14 +50,12 @@ class Quantile(RegressionLoss):
     @staticmethod
     def point(r, tau, complement, b):
         """The pinball loss plus (sqrt(r^2 + b^2) - abs(r)) / 2, without cancellation."""
-        a = abs(r)
-        s = hypot(r, b)
-        half_excess = 0.5 * b * (b / (s + a))
+        s, excess, second = smooth_abs(r, b)
+        half_excess = 0.5 * excess
         pinball = complement * r if r > 0.0 else -tau * r
         pull = half_excess / s  # how far the slope stays from the pinball's
         gradient = complement - pull if r > 0.0 else pull - tau
-        t = b / s
-        return pinball + half_excess, gradient, 0.5 * t * t / s, 0.5 / s
+        return pinball + half_excess, gradient, 0.5 * second, 0.5 / s
 
     @property
     def metric_name(self):
@@ -68,3 +67,40 @@ class Quantile(RegressionLoss):
         np.maximum((1 - self.quantile) * r, -self.quantile * r, out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
+
+
+@hyper_parameters
+class Expectile(RegressionLoss):
+    r"""Asymmetric squared error: :math:`\tau r^2` where the prediction is too low, :math:`(1 - \tau) r^2` above.
+
+    Parameters
+    ----------
+    expectile : float in (0, 1), default=0.5
+        The level tau; 0.5 is half the squared error, whose minimiser is the mean.
+    curvature : {"auto", "exact"}, default="auto"
+        Both are the second derivative, 2 tau or 2 (1 - tau).
+
+    Notes
+    -----
+    Convex. An expectile is to the mean what a quantile is to the median: it answers to the size of residuals, not to
+    their number. The curvature is that of the side a row is on: no majoriser where a step crosses the target, but a
+    step of Newton's. Source: Newey & Powell 1987.
+    """
+
+    has_newton_step = True
+
+    expectile: float = 0.5
+
+    def _validate(self):
+        super()._validate()
+        check_number("expectile", self.expectile, low=0, high=1, low_open=True, high_open=True)
+
+    def prepare(self, y_true, raw_prediction, sample_weight=None):
+        """Return tau and 1 - tau, and the weights."""
+        return (float(self.expectile), float(1 - self.expectile)), sample_weight
+
+    @staticmethod
+    def point(r, tau, complement):
+        """The weight of the side times r^2."""
+        a = complement if r > 0.0 else tau
+        return a * r * r, 2.0 * a * r, 2.0 * a, 2.0 * a

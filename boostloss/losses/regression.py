@@ -1,8 +1,40 @@
-"""Robust losses of the residual r = raw_prediction - y_true, normalised to curvature 1 at r = 0."""
+"""Squared error, and what is squared near 0 and linear far out; r = raw_prediction - y_true."""
 
+from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp, expm1, log1p
 from boostloss.losses.parameters import hyper_parameters
-from boostloss.losses.regression_base import ScaledLoss
+from boostloss.losses.regression_base import RegressionLoss, ScaledLoss
+
+
+@hyper_parameters
+class SquaredError(RegressionLoss):
+    r"""Half the squared error: :math:`r^2 / 2`.
+
+    Parameters
+    ----------
+    curvature : {"auto", "exact"}, default="auto"
+        Both are 1.
+
+    Notes
+    -----
+    The engines have it built in; here for comparison. Its start is the mean.
+    """
+
+    has_newton_step = True
+
+    @staticmethod
+    def point(r):
+        """r^2 / 2."""
+        return 0.5 * r * r, r, 1.0, 1.0
+
+
+def huber(r, delta):
+    """Value, derivatives and psi(r) / r: quadratic inside, linear outside."""
+    a = abs(r)
+    inside = a <= delta
+    value = 0.5 * r * r if inside else delta * (a - 0.5 * delta)
+    gradient = r if inside else (delta if r > 0.0 else -delta)
+    return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
 
 
 @hyper_parameters
@@ -31,11 +63,50 @@ class Huber(ScaledLoss):
     @staticmethod
     def point(r, delta):
         """Quadratic inside, linear outside."""
-        a = abs(r)
-        inside = a <= delta
-        value = 0.5 * r * r if inside else delta * (a - 0.5 * delta)
-        gradient = r if inside else (delta if r > 0.0 else -delta)
-        return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
+        return huber(r, delta)
+
+
+@hyper_parameters
+class AsymmetricHuber(ScaledLoss):
+    r"""Huber loss times :math:`\tau` where the prediction is too low, times :math:`1 - \tau` above.
+
+    Parameters
+    ----------
+    asymmetry : float in (0, 1), default=0.5
+        tau; 0.5 is half the Huber loss.
+    delta : "auto" or float > 0, default="auto"
+        Where the loss turns linear, in the unit of y. "auto" is 1.3 S, with S = (mean of sqrt(abs(r)))^2 of the round.
+    curvature : {"auto", "exact"}, default="auto"
+        "auto" is delta / max(abs(r), delta) times the weight of the side; "exact" is that inside, 0 outside, floored.
+
+    Notes
+    -----
+    Convex. For tau != 0.5 its minimiser is neither a quantile nor an expectile, but between them: for quantiles use
+    `Quantile`, for expectiles `Expectile`. The curvature is no majoriser where a step crosses the target. With
+    ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
+    """
+
+    scale_name = "delta"
+    auto_factor = 1.3
+
+    asymmetry: float = 0.5
+    delta: float | str = "auto"
+
+    def _validate(self):
+        super()._validate()
+        check_number("asymmetry", self.asymmetry, low=0, high=1, low_open=True, high_open=True)
+
+    def prepare(self, y_true, raw_prediction, sample_weight=None):
+        """Return tau, 1 - tau and delta, and the weights."""
+        scale, sample_weight = super().prepare(y_true, raw_prediction, sample_weight)
+        return (float(self.asymmetry), float(1 - self.asymmetry), *scale), sample_weight
+
+    @staticmethod
+    def point(r, tau, complement, delta):
+        """The Huber loss times the weight of the side."""
+        side = complement if r > 0.0 else tau
+        value, gradient, second, curvature = huber(r, delta)
+        return side * value, side * gradient, side * second, side * curvature
 
 
 @hyper_parameters

@@ -1,10 +1,10 @@
 """Losses of the residual r that let far residuals pull less: convex ones, and ones that level off."""
 
-from boostloss.kernels.scalar import exp_product, expm1, hypot, joined, log, log1p, real
+from boostloss.kernels.scalar import exp_product, expm1, joined, log, log1p, real
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import ScaledLoss
+from boostloss.losses.smooth import artanh_tail, smooth_abs
 
-C3, C5, C7, C9, C11, C13, C15, C17, C19, C21, C23, C25, C27, C29, C31, C33 = (1 / n for n in range(3, 35, 2))
 LARGEST = 1e30
 FAR = 1e9  # beyond, 1 + x^2 is x^2 and its square may be too large
 LEAST_WEIGHT = 1e-6  # of a row that pulls no more
@@ -13,12 +13,10 @@ LEAST_WEIGHT = 1e-6  # of a row that pulls no more
 def charbonnier(r, b):
     """sqrt(r^2 + b^2) - b, its derivatives and psi(r) / r, without cancellation and without overflow."""
     a = abs(r)
-    s = hypot(r, b)
-    t = b / s
-    excess = b * (b / (s + a))  # s - a
+    s, excess, second = smooth_abs(r, b)
     value = (a - b) + excess if a > b else r * (r / (s + b))
     slope = 1.0 - excess / s if a > b else a / s
-    return value, slope if r > 0.0 else -slope, t * t / s, 1.0 / s
+    return value, slope if r > 0.0 else -slope, second, 1.0 / s
 
 
 @hyper_parameters
@@ -113,13 +111,7 @@ class Fair(ScaledLoss):
         x = a / c
         u = x / (2.0 + x)
         t = u * u
-        t2 = t * t
-        t4 = t2 * t2
-        y = (C33 * t + C31) * t2 + (C29 * t + C27)
-        y = y * t4 + ((C25 * t + C23) * t2 + (C21 * t + C19))
-        y = y * t4 + ((C17 * t + C15) * t2 + (C13 * t + C11))
-        y = y * t4 + ((C9 * t + C7) * t2 + (C5 * t + C3))
-        value = c * (u * (x - 2.0 * t * y)) if x < 0.6 else a - c * log1p(LARGEST if x > LARGEST else x)
+        value = c * (u * (x - 2.0 * t * artanh_tail(t))) if x < 0.6 else a - c * log1p(LARGEST if x > LARGEST else x)
         weight = c / (c + a)
         far_pull = c - c * weight  # also where r is infinite
         pull = r * weight if x < 1.0 else (far_pull if r > 0.0 else -far_pull)

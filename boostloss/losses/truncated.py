@@ -8,7 +8,7 @@ from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp_product, joined, log, margin_exp, number, real
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
-from boostloss.losses.probability import probability_parts, softplus
+from boostloss.losses.probability import minus_log_ratio, probability_parts, softplus
 
 FURTHEST = -1e30
 NO_SLOPE = -690.0  # stands for log 0: its exp is still a normal number
@@ -161,9 +161,8 @@ def _log_slope_of_probability(log_p, log_q, p, q, k, theta):
 
 def _log_slope_of_margin(log_p, log_q, p, q, k, t):
     """log(-f') = log w + log(1 - k c log p / q)."""
-    x, small = k * (log_p - log_q - t), q < 1e-8
-    ratio = np.where(small, 1 + q / 2, -log_p / np.where(small, 1.0, q))
-    return -softplus(x) + np.log1p(k * np.exp(-softplus(-x)) * ratio)
+    x = k * (log_p - log_q - t)
+    return -softplus(x) + np.log1p(k * np.exp(-softplus(-x)) * minus_log_ratio(log_p, q))
 
 
 def _grid(k, centre):
