@@ -15,7 +15,29 @@ import numpy as np
 import pytest
 
 import boostloss
-from boostloss import ClassificationLoss, CrossEntropy, Focal, Huber, LogCosh, Quantile, RegressionLoss
+from boostloss import (
+    LDAM,
+    Asymmetric,
+    Cauchy,
+    ClassificationLoss,
+    CrossEntropy,
+    Exponential,
+    Fair,
+    Focal,
+    Hinge,
+    Huber,
+    LogCosh,
+    MarginTruncated,
+    Poly1Focal,
+    PseudoHuber,
+    QuadraticHinge,
+    Quantile,
+    RegressionLoss,
+    SelfAdjusting,
+    SoftTruncated,
+    Tukey,
+    Welsch,
+)
 from boostloss.formula import exp, number, power_q, real
 from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled
@@ -404,6 +426,35 @@ def test_hot_loop_is_vectorised(llvm, name):
     """Several rows at a time, and no call per row to the C library."""
     assert _vectorised_loops(llvm[name]) >= 1
     assert not re.search(r"call [^\n]*@(exp|log|log1p|expm1|tanh|pow|hypot)f?\(", llvm[name])
+
+
+TWO_CLASSES = [
+    Asymmetric(),
+    SoftTruncated(),
+    MarginTruncated(),
+    LDAM(margins=[0.1, 0.5]),
+    Poly1Focal(),
+    SelfAdjusting(),
+    Exponential(),
+    Hinge(),
+    QuadraticHinge(),
+]
+RESIDUALS = [PseudoHuber(delta=1.0), Fair(scale=1.0), Cauchy(scale=1.0), Welsch(scale=1.0), Tukey(scale=1.0)]
+
+
+@pytest.mark.parametrize("loss", TWO_CLASSES + RESIDUALS, ids=repr)
+def test_other_losses_are_vectorised(loss, tmp_path):
+    """Logarithms, powers and hinges alike: no branch, no call per row."""
+    rows, is_residual = np.linspace(-3, 3, 99, dtype=np.float32), loss in RESIDUALS
+    template = templates.elementwise_derivatives if is_residual else templates.binary_derivatives
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+        compiled.cache_clear()
+        loss.gradient_hessian(np.arange(99) % 2, rows)
+        text = _text(compiled(template, loss.point, "residual" if is_residual else loss.variable, "simd"))
+        compiled.cache_clear()
+    assert _vectorised_loops(text) >= 1
+    assert not re.search(r"call [^\n]*@(exp|log|log1p|expm1|tanh|pow|hypot)f?\(", text)
 
 
 @pytest.mark.parametrize("name", BINARY)
