@@ -13,6 +13,7 @@ from boostloss.objective import Objective
 
 NO_START = "the loss has its own start; boostloss.{}.train takes yours"
 NO_CLASS_WEIGHT = "give class_weight to the loss"
+NO_CONTINUATION = "its link would be lost; boostloss.xgboost.train continues it"
 NO_NUMBER_OF_CLASSES = "the labels decide it"
 
 
@@ -35,7 +36,7 @@ class XGBoost:
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
         if _has_log_link(loss):
-            refuse(fit_params, ("xgb_model",), loss, "its link would be lost; boostloss.xgboost.train continues it", "{}")
+            refuse(fit_params, ("xgb_model",), loss, NO_CONTINUATION, "{}")
 
     @staticmethod
     def take_eval_sets(fit_params):

@@ -51,7 +51,7 @@ class LogLinkLoss(RegressionLoss):
         weight = targets.sample_weight if targets.sample_weight.size else None
         mean = np.average(targets.y_true, weights=weight)
         if mean == 0:
-            raise ValueError("y_true is zero in every row with a weight, must have a positive sum: the start is its log.")
+            raise ValueError("y_true is zero in every row with a weight, must have a positive sum.")
         return float(np.log(mean))
 
 
@@ -66,9 +66,9 @@ class Poisson(LogLinkLoss):
 
     Notes
     -----
-    For targets >= 0. Convex; the negative log-likelihood but for a term of y alone, `Tweedie` with power -> 1. `predict`
-    returns the mean mu, and so does the engine with a saved model. Give exposures as weights of rates. Raw
-    predictions beyond 80 are an error.
+    For targets >= 0. Convex; the negative log-likelihood but for a term of y alone, and the gradient of `Tweedie` with
+    power -> 1. `predict` returns the mean mu, and so does the engine with a saved model. Give exposures as weights of
+    rates. Raw predictions beyond 80 are an error.
     """
 
     @staticmethod
@@ -90,8 +90,8 @@ class Gamma(LogLinkLoss):
     Notes
     -----
     For targets > 0. Convex in z; the negative log-likelihood of a gamma distribution of shape 1, but for a term of y
-    alone, `Tweedie` with power -> 2. `predict` returns the mean mu, and so does the engine with a saved model. Raw
-    predictions beyond 80 are an error.
+    alone, and the gradient of `Tweedie` with power -> 2. `predict` returns the mean mu, and so does the engine with a
+    saved model. Raw predictions beyond 80 are an error.
     """
 
     def _check_domain(self, y_true):

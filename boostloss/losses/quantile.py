@@ -60,7 +60,7 @@ class Quantile(RegressionLoss):
         return isinstance(self.quantile, str) or np.ndim(self.quantile) == 0
 
     @property
-    def n_outputs(self):
+    def n_outputs(self):  # type: ignore[override]  # read only, because it follows from the levels
         """Number of raw predictions of a row."""
         return 1 if self._is_one() else len(self.quantile)
 

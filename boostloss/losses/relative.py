@@ -6,7 +6,7 @@ from boostloss._validation import fail_at
 from boostloss.kernels.scalar import exp, expm1
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression import SquaredError
-from boostloss.losses.regression_base import ScaledLoss
+from boostloss.losses.regression_base import RegressionLoss, ScaledLoss
 from boostloss.losses.robust import LEAST_WEIGHT, charbonnier
 
 SMALLEST, LARGEST = 1e-15, 1e15  # targets whose squares are float32 numbers
@@ -42,7 +42,7 @@ class MAPE(ScaledLoss):
         fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"in [{SMALLEST}, {LARGEST}] without its sign")
 
     @staticmethod
-    def _deviation(y, z):
+    def _deviation(y, z):  # type: ignore[override]
         """The relative error."""
         return (z - y) / y
 
@@ -121,7 +121,7 @@ class SMAPE(ScaledLoss):
 
 
 @hyper_parameters
-class MSLE(SquaredError):
+class MSLE(RegressionLoss):
     r"""Half the squared logarithmic error: :math:`(\log(1 + \hat y) - \log(1 + y))^2 / 2`.
 
     Parameters
@@ -136,7 +136,9 @@ class MSLE(SquaredError):
     `predict` of the loss turns into predictions. The start is the mean of log(1 + y).
     """
 
+    has_newton_step = True
     link = "log1p"
+    point = staticmethod(SquaredError.point)
 
     def _check_domain(self, y_true):
         fail_at("y_true", y_true, y_true <= -1, "> -1")

@@ -3,7 +3,6 @@
 import numpy as np
 
 from boostloss.losses.base import Loss
-from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.multilabel import MultiLabel
 from boostloss.verify.margins import Margins
 from boostloss.verify.predictions import Predictions
