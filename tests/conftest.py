@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from reference import residual_scale
+from reference import deviation, residual_scale
 
 from boostloss import (
     LDAM,
+    MAPE,
+    MSLE,
+    SMAPE,
     AbsoluteError,
     Asymmetric,
     AsymmetricHuber,
@@ -19,6 +22,7 @@ from boostloss import (
     Exponential,
     Fair,
     Focal,
+    Gamma,
     HardTruncated,
     Hinge,
     Huber,
@@ -29,6 +33,7 @@ from boostloss import (
     MarginTruncated,
     ModifiedHuber,
     Perceptron,
+    Poisson,
     Poly1,
     Poly1Focal,
     PseudoHuber,
@@ -38,11 +43,14 @@ from boostloss import (
     SquaredError,
     SquaredHinge,
     Tukey,
+    Tweedie,
     Welsch,
 )
 
 SCALES = "delta", "scale", "bandwidth"
 AUTO_FACTORS = {
+    "MAPE": 0.5,
+    "SMAPE": 0.5,
     "AbsoluteError": 0.5,
     "AsymmetricHuber": 1.3,
     "Cauchy": 2.3,
@@ -65,6 +73,16 @@ class Case:
     @property
     def is_classification(self):
         return isinstance(self.loss, ClassificationLoss)
+
+    @property
+    def is_positive(self):
+        """Whether its targets are."""
+        return isinstance(self.loss, Gamma | MAPE | MSLE | Poisson | SMAPE | Tweedie)
+
+    @property
+    def link(self):
+        """Of the raw prediction."""
+        return getattr(self.loss, "link", "identity")
 
     @property
     def is_automatic(self):
@@ -91,7 +109,8 @@ class Case:
 
     @property
     def id(self):
-        kind = "residual" if not self.is_classification else "sigmoid" if self.n_outputs == 1 else "softmax"
+        kind = "sigmoid" if self.n_outputs == 1 else "softmax"
+        kind = kind if self.is_classification else self.loss.variable
         return f"{self.loss!r}-{kind}{self.n_outputs if kind == 'softmax' else ''}"
 
     def labels(self, n_rows, seed=0, dtype=np.float64):
@@ -99,12 +118,15 @@ class Case:
         rng = np.random.default_rng(seed)
         if self.is_classification:
             return rng.permutation(np.arange(n_rows) % self.n_classes).astype(dtype)
+        if self.is_positive:
+            y = rng.lognormal(1, 0.8, n_rows)
+            return (np.floor(y) if isinstance(self.loss, Poisson | Tweedie) else y).astype(dtype)
         return (3 * rng.standard_t(4, n_rows) + 5).astype(dtype)
 
     def raw(self, n_rows, seed=0, dtype=np.float64, spread=3.0):
         """Raw predictions."""
         rng = np.random.default_rng([seed, 1])
-        centre = 0.0 if self.is_classification else 5.0
+        centre = 0.0 if self.is_classification or self.link != "identity" else 5.0
         shape = n_rows if self.n_outputs == 1 else (n_rows, self.n_outputs)
         return (spread * rng.normal(size=shape) + centre).astype(dtype)
 
@@ -124,7 +146,7 @@ class Case:
             if getattr(loss, name, None) == "auto":
                 is_quantile = isinstance(loss, Quantile)
                 factor = 2 * loss.quantile * (1 - loss.quantile) if is_quantile else AUTO_FACTORS[type(loss).__name__]
-                loss.set_params(**{name: factor * residual_scale(raw - y, weight)})
+                loss.set_params(**{name: factor * residual_scale(deviation(loss, y, raw), weight)})
         return loss
 
 
@@ -210,6 +232,19 @@ RESIDUAL = [
     Tukey(),
     Tukey(scale=6.0),
 ]
+POSITIVE = [
+    MAPE(),
+    MAPE(bandwidth=0.2),
+    SMAPE(),
+    SMAPE(bandwidth=0.2),
+    MSLE(),
+    Poisson(),
+    Poisson(curvature="exact"),
+    Gamma(),
+    Tweedie(),
+    Tweedie(power=1.1),
+    Tweedie(power=1.8, curvature="exact"),
+]
 
 SIGMOID = [Case(loss) for loss in [*ANY_K, *TWO_CLASSES, *ONE_COLUMN]]
 SOFTMAX = [
@@ -220,7 +255,8 @@ SOFTMAX = [
 REGRESSION = [Case(loss) for loss in RESIDUAL]
 CLASSIFICATION = SIGMOID + SOFTMAX
 POSTERIOR = [case for case in CLASSIFICATION if case.has_posterior]
-LOSSES = CLASSIFICATION + REGRESSION
+OTHER_REGRESSION = [*map(Case, POSITIVE), Case(Quantile(quantile=[0.05, 0.5, 0.95], bandwidth=0.5), 3)]
+LOSSES = CLASSIFICATION + REGRESSION + OTHER_REGRESSION
 
 
 def over(cases):

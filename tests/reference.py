@@ -15,6 +15,13 @@ def residual_scale(r, weight=None):
     return np.average(np.sqrt(np.abs(r)), weights=weight) ** 2
 
 
+def deviation(loss, y, raw):
+    """What S is the scale of: the residual, in terms of the link, or the relative error."""
+    if type(loss).__name__ == "MAPE":
+        return raw / y - 1
+    return raw - (np.log(y) if type(loss).__name__ == "SMAPE" else y)
+
+
 def class_weights(loss, n_classes):
     """One weight per class."""
     weights = np.ones(n_classes)
@@ -233,10 +240,62 @@ def residual(loss, y, raw, weight=None):
     return value, gradient, hessian, curvature
 
 
+def smooth_percentage(loss, y, raw, weight):
+    """MAPE by y, SMAPE by mu, both chained by the derivatives of the prediction mu."""
+    b = 0.5 * residual_scale(deviation(loss, y, raw), weight) if loss.bandwidth == "auto" else loss.bandwidth
+    if type(loss).__name__ == "MAPE":
+        u, du, d2u = (raw - y) / np.abs(y), 1 / np.abs(y), 0.0
+    else:
+        mu = np.exp(raw)
+        u = 2 * (mu - y) / (mu + y)
+        du, d2u = 4 * y * mu / (mu + y) ** 2, 4 * y * mu * (y - mu) / (mu + y) ** 3
+    s = np.sqrt(u**2 + b**2)
+    gradient, hessian = u * du / s, b**2 * du**2 / s**3 + u * d2u / s
+    curvature = du**2 / s if type(loss).__name__ == "MAPE" else np.maximum(gradient / (raw - np.log(y)), 1e-6 / b)
+    return s - b, gradient, hessian, curvature
+
+
+def log_linked(loss, y, raw):
+    """The deviances' derivatives by the mean, chained."""
+    mu = np.exp(raw)
+    p = {"Poisson": 1.0, "Gamma": 2.0}.get(type(loss).__name__) or loss.power
+    value = {1.0: mu - y * raw, 2.0: raw + y / mu}.get(p)
+    if value is None:
+        value = mu ** (2 - p) / (2 - p) + y * mu ** (1 - p) / (p - 1)
+    slope, bend = (mu - y) / mu**p, (y * p - (p - 1) * mu) / mu ** (p + 1)
+    return value, slope * mu, bend * mu**2 + slope * mu, (mu + y) / (2 * mu ** (p - 1))
+
+
+def several_quantiles(loss, y, raw):
+    """Of every level on its own: the values summed."""
+    levels = [type(loss)(quantile=q, bandwidth=loss.bandwidth, curvature=loss.curvature) for q in loss.quantile]
+    parts = [residual(level, y, column) for level, column in zip(levels, raw.T, strict=True)]
+    value, *derivatives = zip(*parts, strict=True)
+    return sum(value), *[np.stack(columns, 1) for columns in derivatives]
+
+
+def regression(loss, y, raw, weight):
+    """The same for any regression loss."""
+    name = type(loss).__name__
+    if name in ("MAPE", "SMAPE"):
+        known = smooth_percentage(loss, y, raw, weight)
+    elif name in ("Poisson", "Gamma", "Tweedie"):
+        known = log_linked(loss, y, raw)
+    elif name == "MSLE":
+        d = raw - np.log1p(y)
+        known = d**2 / 2, d, 1 + 0 * d, 1 + 0 * d
+    elif raw.ndim == 2:
+        return several_quantiles(loss, y, raw)
+    else:
+        return residual(loss, y, raw, weight)
+    value, gradient, hessian, curvature = known
+    return value, gradient, hessian, np.maximum(hessian, 1e-6 * curvature) if loss.curvature == "exact" else curvature
+
+
 def reference(loss, y, raw, weight=None):
     """Value, gradient, exact second derivative and recommended curvature, weights applied."""
     if not hasattr(loss, "label_smoothing"):
-        known = residual(loss, y, raw, weight)
+        known = regression(loss, y, raw, weight)
     else:
         known = (margin if loss.variable == "margin" else classification)(loss, y, raw)
     if weight is None:

@@ -3,13 +3,15 @@
 import sys
 
 import pytest
-from conftest import REGRESSION, SIGMOID, over
+from conftest import OTHER_REGRESSION, REGRESSION, SIGMOID, over
 
 import boostloss as bl
 from boostloss.formula import exp, power_q
 from boostloss.verify import QUANTITIES, assert_correct, check
 
 pytest.importorskip("mpmath")
+
+CHECKED = SIGMOID + REGRESSION + [case for case in OTHER_REGRESSION if case.n_outputs == 1]
 
 
 class Poly(bl.ClassificationLoss):
@@ -110,7 +112,7 @@ def failing(report):
     return {row.quantity for row in report.failures}
 
 
-@over(SIGMOID + REGRESSION)
+@over(CHECKED)
 def test_built_in_losses_pass(case):
     """Every built-in loss agrees with differences and with 50 digits in both dtypes."""
     report = check(case.loss)
@@ -119,6 +121,38 @@ def test_built_in_losses_pass(case):
     assert {(row.quantity, row.dtype) for row in report.rows if row.against == "50 digits"} == {
         (quantity, dtype) for quantity in QUANTITIES for dtype in ("float32", "float64")
     }
+
+
+class OfPrediction(bl.RegressionLoss):
+    """Half the squared relative error, a formula of target and raw prediction."""
+
+    variable = "prediction"
+
+    @staticmethod
+    def point(y, z):
+        d = z - y
+        return 0.5 * (d / y) * (d / y), d / y / y, 1.0 / y / y, 1.0 / y / y
+
+    def _check_domain(self, y_true):
+        if (y_true == 0).any():
+            raise ValueError("y_true")
+
+
+class WrongByTarget(OfPrediction):
+    """Its gradient forgets a factor of y."""
+
+    @staticmethod
+    def point(y, z):
+        d = z - y
+        return 0.5 * (d / y) * (d / y), d / y, 1.0 / y / y, 1.0 / y / y
+
+
+def test_formula_of_target_and_prediction():
+    """Pairs of them are checked as residuals are; several levels are sums, to be checked one by one."""
+    assert check(OfPrediction()).ok
+    assert {row.quantity for row in check(WrongByTarget()).failures} >= {"gradient"}
+    with pytest.raises(ValueError, match="check the losses of its levels"):
+        check(bl.Quantile(quantile=[0.1, 0.9]))
 
 
 @pytest.mark.parametrize("own", [Poly(), Poly(epsilon=-0.5), Squared()], ids=repr)
@@ -142,7 +176,7 @@ def test_wrong_loss_is_named_without_mpmath(wrong, quantities, monkeypatch):
     assert quantities <= failing(check(wrong))
 
 
-@over(SIGMOID + REGRESSION)
+@over(CHECKED)
 def test_right_loss_passes_without_mpmath(case, monkeypatch):
     """Without mpmath the report has differences only, and says so."""
     monkeypatch.setitem(sys.modules, "mpmath", None)

@@ -39,7 +39,7 @@ class MAPE(ScaledLoss):
 
     def _check_domain(self, y_true):
         size = np.abs(y_true)
-        fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"in [{SMALLEST}, {LARGEST}] without its sign")
+        fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"of a size in [{SMALLEST:g}, {LARGEST:g}]")
 
     @staticmethod
     def _deviation(y, z):  # type: ignore[override]
