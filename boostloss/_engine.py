@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -101,6 +102,22 @@ def resolved_loss(loss, label, weight, n_classes=None):
         outputs = f"{loss.n_outputs} outputs" if loss.n_outputs > 1 else "one output"
         raise ValueError(f"num_class == {n_classes!r} contradicts loss == {loss!r}: it has {outputs}.")
     return loss.resolve(label, weight)
+
+
+def spread(loss, label, start):
+    """S of the targets about the start, in terms of the link: one number for all outputs of a regression loss."""
+    targets = loss._targets(label, None, loss.n_outputs, np.float64)
+    return float(np.mean(np.sqrt(np.abs(targets.y_true - np.mean(start)))) ** 2)
+
+
+def warn_of_unit(size, least, greatest, stacklevel):
+    """Warn where targets spread so little or so much that float32 or an engine's own thresholds matter."""
+    if 0 < size < least or size > greatest:
+        warnings.warn(
+            f"y_true spreads by {size:.3g} about the start, which should be in [{least:g}, {greatest:g}]: rescale it, "
+            "and predictions back, for rounding and the engine's thresholds for gains know no unit.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def refuse(params, names, loss, advice, where="params[{!r}]"):

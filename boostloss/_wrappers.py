@@ -2,7 +2,6 @@
 
 import inspect
 
-import numpy as np
 from scipy import sparse
 
 from boostloss import lightgbm as lightgbm_api
@@ -47,21 +46,25 @@ class XGBoost:
     def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params):
         """Train with a resolved loss on checked data."""
         params = estimator.get_params()
-        objective = Objective(loss, learning_rate=xgboost_api._learning_rate(params))
+        start = loss.fit_intercept_only(y, sample_weight)
+        row_count = xgboost_api._row_count(loss, params, y, start)
+        in_rows = xgboost_api._in_rows(params, row_count)
+        objective = Objective(loss, xgboost_api._learning_rate(params), row_count)
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
-        estimator.set_params(objective=objective, **link)
+        estimator.set_params(objective=objective, **link, **in_rows)
         if fit_params.get("xgb_model") is None:
-            start = xgboost_api._base_score(loss, y, sample_weight)
             # With a callable the wrapper trains a regressor under the identity
-            estimator.set_params(base_score=np.log(start).item() if _has_log_link(loss) else start)
+            base_score = float(start) if _has_log_link(loss) else xgboost_api._base_score(loss, start)
+            estimator.set_params(base_score=base_score)
         if params.get("eval_metric") is None:
             estimator.set_params(eval_metric=loss.metric, disable_default_eval_metric=True)
         description = describe(loss)
         estimator.fit(X, y, sample_weight=sample_weight, eval_set=eval_sets or None, **fit_params)
         booster = estimator.get_booster()
         booster.set_attr(**{xgboost_api.ATTRIBUTE: description})
+        estimator.set_params(**{name: params.get(name) for name in in_rows})
         if _has_log_link(loss):
-            booster.set_param({**xgboost_api._link(loss), "base_score": start})
+            booster.set_param({**xgboost_api._link(loss), "base_score": xgboost_api._base_score(loss, start)})
 
     @staticmethod
     def margins(estimator, X):
@@ -112,6 +115,7 @@ class LightGBM:
                 fit_params["eval_metric"] = loss.metric
         start = None if fit_params.get("init_model") is not None else loss.fit_intercept_only(y, sample_weight)
         if start is not None:
+            lightgbm_api._check_unit(loss, y, start)
             fit_params["init_score"] = lightgbm_api._init_score(start, len(y))
             fit_params["eval_init_score"] = [lightgbm_api._init_score(start, len(labels)) for _, labels in eval_sets]
         fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._KeepObjective()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from boostloss import _lightgbm_text
-from boostloss._engine import labels_read_once, refuse, resolved_loss
+from boostloss._engine import labels_read_once, refuse, resolved_loss, spread, warn_of_unit
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
 
@@ -18,6 +18,7 @@ METRIC = ("metric", "metrics", "metric_types")
 NUM_CLASS = ("num_class", "num_classes")
 LEARNING_RATE = ("learning_rate", "shrinkage_rate", "eta")
 BOOSTING = ("boosting", "boosting_type", "boost")
+LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets
 REFUSED = (
     *OBJECTIVE,
     *("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets", "boost_from_average", "sigmoid"),
@@ -56,6 +57,12 @@ def _link(loss: Any) -> str:
     if not isinstance(loss, ClassificationLoss):
         return "poisson" if loss.link == "log" else "regression"
     return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
+
+
+def _check_unit(loss: Any, label: Any, start: Any) -> None:
+    """Warn of targets whose unit float32 gradients do not bear."""
+    if not isinstance(loss, ClassificationLoss):
+        warn_of_unit(spread(loss, label, start), LEAST_SPREAD, GREATEST_SPREAD, stacklevel=3)
 
 
 def _outputs(loss: Any) -> dict[str, int]:
@@ -146,6 +153,7 @@ def train(
         params.pop(name, None)
     params.update(_outputs(resolved))
     start = resolved.fit_intercept_only(label, weight)
+    _check_unit(resolved, label, start)
     own_start = init_model is not None
     if not own_start and train_set.get_init_score() is not None:
         warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)

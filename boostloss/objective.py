@@ -9,7 +9,7 @@ from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import sum_chunks
-from boostloss.losses.base import target_of
+from boostloss.losses.base import Training, target_of
 
 
 def _margins(raw_prediction, n_rows):
@@ -37,16 +37,18 @@ class Objective:
     loss : Loss
     learning_rate : float, optional
         That of the training, where it is known: the step of residual losses depends on it.
+    row_count : float > 0, default=1.0
+        The mean curvature of a row, for regression losses, whose engine was told so in its parameters.
     has_memory : bool, default=True
         Whether it serves one training only: a loss with momentum remembers its rounds here, for every data set.
     """
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None, has_memory=True):
+    def __init__(self, loss, learning_rate=None, row_count=1.0, has_memory=True):
         loss._validate()
         self.loss = loss
-        self.learning_rate = learning_rate
+        self.training = Training(learning_rate, row_count)
         self._memory: dict[str, Any] | None = {} if has_memory else None
 
     def __repr__(self):
@@ -82,7 +84,7 @@ class Objective:
 
     def _evaluate(self, targets, raw, gradient, hessian, memory):
         loss = self.loss._with_numbers(targets)._remembering(memory)
-        loss._engine_derivatives(targets, raw, self.learning_rate, gradient, hessian)
+        loss._engine_derivatives(targets, raw, self.training, gradient, hessian)
 
 
 class MetricValue(float):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore
+from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore, spread, warn_of_unit
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
 
@@ -13,6 +13,37 @@ FURTHEST_START = 13.8  # a margin: beyond, XGBoost would replace it by that of t
 ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
 # reg:quantileerror and reg:absoluteerror are never named: up to 3.3 XGBoost would replace our leaves by its own
 REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quantile_alpha", "tweedie_variance_power")
+
+
+# What it measures in summed curvature, gradients or gains; of these what is 1 unless given, under any of its names
+COUNTED = ("reg_lambda", "lambda", "min_child_weight", "reg_alpha", "alpha", "gamma", "min_split_loss")
+COUNTED_AS_ONE = ("reg_lambda", "lambda"), ("min_child_weight",)
+LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets
+LEAST_SPREAD_OF_PLAIN_OBJECTIVE = 1e-2
+
+
+def _row_count(loss: Any, params: dict[str, Any], label: Any, start: Any) -> float:
+    """The mean curvature of a row: more than 1 where targets spread by less than 1.
+
+    XGBoost drops splits that gain less than 1e-6 in the unit of y squared. With gradient, curvature and all that is
+    measured in them multiplied by the same number, leaves are the same and gains are large enough. It is a power of
+    two, whose products are exact. Measured with targets times .01 and .001: root mean square change of predictions 22
+    and 36 % of their standard deviation without, none with it.
+    """
+    if isinstance(loss, ClassificationLoss) or not loss.counts_rows or params.get("booster") == "gblinear":
+        return 1.0
+    size = spread(loss, label, start)
+    warn_of_unit(size, LEAST_SPREAD, GREATEST_SPREAD, stacklevel=4)
+    return 1.0 if size >= 1 or size < np.finfo(np.float32).tiny else float(2.0 ** min(60, np.ceil(-2 * np.log2(size))))
+
+
+def _in_rows(params: dict[str, Any], row_count: float) -> dict[str, Any]:
+    """Those parameters that are measured in summed curvature, for rows that count as `row_count`."""
+    if row_count == 1:
+        return {}
+    given = {name: params[name] for name in COUNTED if params.get(name) is not None}
+    missing = {names[0]: 1.0 for names in COUNTED_AS_ONE if not given.keys() & set(names)}
+    return {name: row_count * float(value) for name, value in {**given, **missing}.items()}
 
 
 def _link(loss: Any) -> dict[str, Any]:
@@ -26,9 +57,8 @@ def _link(loss: Any) -> dict[str, Any]:
     return {"objective": "multi:softprob", "num_class": loss.n_classes_}
 
 
-def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[float]:
-    """The loss's start in the space XGBoost wants: that of predictions, but for K classes."""
-    start = loss.fit_intercept_only(y_true, sample_weight)
+def _base_score(loss: Any, start: Any) -> float | list[float]:
+    """A start in the space XGBoost wants: that of predictions, but for K classes."""
     if _link(loss)["objective"] == "binary:logistic":
         if np.abs(start).max() > FURTHEST_START:
             raise ValueError(
@@ -59,7 +89,10 @@ def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int
         ``objective`` (it names the link; gradients come from ``obj``), ``base_score``, and ``num_class`` for K > 2.
     """
     resolved = resolved_loss(loss, y_true, sample_weight, n_classes)
-    return {**_link(resolved), "base_score": _base_score(resolved, y_true, sample_weight)}
+    start = resolved.fit_intercept_only(y_true, sample_weight)
+    if not isinstance(resolved, ClassificationLoss):
+        warn_of_unit(spread(resolved, y_true, start), LEAST_SPREAD_OF_PLAIN_OBJECTIVE, GREATEST_SPREAD, stacklevel=2)
+    return {**_link(resolved), "base_score": _base_score(resolved, start)}
 
 
 def train(
@@ -77,7 +110,9 @@ def train(
     Parameters
     ----------
     params : dict
-        As for ``xgboost.train``, without what the loss decides (objective, base_score, scale_pos_weight, ...).
+        As for ``xgboost.train``, without what the loss decides (objective, base_score, scale_pos_weight, ...). For
+        regression targets that spread by less than 1, lambda, alpha, gamma and min_child_weight are multiplied by a
+        power of two, as the gradients are: trees are those of any other unit.
     dtrain : xgboost.DMatrix
         Labels and weights come from it. A ``base_margin`` of yours is used as the start, with a warning.
     num_boost_round : int, default=10
@@ -109,20 +144,21 @@ def train(
     label, weight = dtrain.get_label(), dtrain.get_weight()
     weight = weight if weight.size else None
     resolved = resolved_loss(loss, label, weight, _number_of_classes(params.pop("num_class", None)))
-    start = _base_score(resolved, label, weight)
+    start = resolved.fit_intercept_only(label, weight)
     if xgb_model is None:
-        params["base_score"] = start
+        params["base_score"] = _base_score(resolved, start)
         if dtrain.get_base_margin().size:
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
+    row_count = _row_count(resolved, params, label, start)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
     with labels_read_once():
         booster = xgboost.train(
-            {**params, **_link(resolved)},
+            {**params, **_in_rows(params, row_count), **_link(resolved)},
             dtrain,
             num_boost_round,
-            obj=Objective(resolved, learning_rate=_learning_rate(params)),
+            obj=Objective(resolved, _learning_rate(params), row_count),
             custom_metric=resolved.metric if custom_metric is None else custom_metric,
             xgb_model=xgb_model,
             **arguments,

@@ -45,6 +45,14 @@ class Targets:
         return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(self.n_rows)
 
 
+@dataclass(frozen=True)
+class Training:
+    """What an objective knows of the training it serves."""
+
+    learning_rate: float | None = None  # None: unknown
+    row_count: float = 1.0  # the mean curvature of a row: `lambda` and `min_child_weight` are in units of it
+
+
 def target_of(dtype, raw_dtype):
     """The compile target of a result type and that of raw predictions: fast float32, or accurate float64."""
     if dtype != np.float32:
@@ -175,7 +183,7 @@ class Loss(BaseEstimator):
         """This loss with the memory of a training, a dict, or None where it has no training of its own."""
         return self
 
-    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         """Gradient and curvature as an engine gets them: here, as they are."""
         self._derivatives(targets, raw, None, gradient, hessian)
 

@@ -20,6 +20,7 @@ class LogLinkLoss(RegressionLoss):
     variable = "prediction"
     link = "log"
     has_newton_step = True
+    counts_rows = False
 
     def _check_domain(self, y_true):
         fail_at("y_true", y_true, y_true < 0, ">= 0")
@@ -30,7 +31,7 @@ class LogLinkLoss(RegressionLoss):
             fail_at("raw_prediction", raw, np.abs(raw) > FURTHEST, constraint)
         super()._derivatives(targets, raw, curvature, gradient, hessian)
 
-    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         """As they are: with rare events a mean curvature of 1 would switch `lambda` off."""
         self._derivatives(targets, raw, None, gradient, hessian)
 

@@ -95,13 +95,13 @@ class Quantile(RegressionLoss):
 
         return derivatives_by_column(of_level, *_as_columns(raw, gradient, hessian))
 
-    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         if self._is_one():
-            return super()._engine_derivatives(targets, raw, learning_rate, gradient, hessian)
+            return super()._engine_derivatives(targets, raw, training, gradient, hessian)
         losses = self._of_levels()
 
         def of_level(k, column, *out):
-            losses[k]._engine_derivatives(targets, column, learning_rate, *out)
+            losses[k]._engine_derivatives(targets, column, training, *out)
 
         return derivatives_by_column(of_level, *_as_columns(raw, gradient, hessian))
 

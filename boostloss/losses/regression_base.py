@@ -49,6 +49,7 @@ class RegressionLoss(Loss):
     link = "identity"
     n_outputs = 1
 
+    counts_rows = True  # what an engine gets has a mean curvature of 1
     has_newton_step = False  # its curvature is the second derivative
     has_far_minima = False  # of a constant: those of a loss that levels off
 
@@ -130,16 +131,18 @@ class RegressionLoss(Loss):
             return self.step_without_learning_rate
         return min(1.0, 1.6 * np.sqrt(learning_rate))
 
-    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         """Divide both by the mean curvature, so that `min_child_weight` and `lambda` count rows whatever the unit of y.
+
+        Where the training counts a row as more than 1, both are that much larger.
 
         The step factor divides the gradient alone: summed curvature stays a count.
         """
         self._derivatives(targets, raw, None, gradient, hessian)
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (hessian,))
-        mean = total / targets.total_weight
-        factors = 1 / (self._step(learning_rate) * mean), 1 / mean
+        factor = training.row_count * targets.total_weight / total
+        factors = factor / self._step(training.learning_rate), factor
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
     # --------------------------------------------------------------------------------------------------------- metric
