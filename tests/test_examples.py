@@ -12,6 +12,7 @@ PICTURES = {
     "plot_loss_gallery": ("loss_gallery.png", "loss_gallery_regression.png"),
     "plot_multiclass": ("multiclass.png",),
     "plot_rare_events": ("rare_events.png",),
+    "plot_robust_regression": ("robust_regression.png",),
 }
 
 
