@@ -3,6 +3,9 @@
 from boostloss.estimators import LossClassifier, LossRegressor
 from boostloss.losses import (
     LDAM,
+    MAPE,
+    MSLE,
+    SMAPE,
     AbsoluteError,
     Asymmetric,
     AsymmetricHuber,
@@ -15,6 +18,7 @@ from boostloss.losses import (
     Fair,
     Focal,
     FocalTversky,
+    Gamma,
     GradientHarmonized,
     HardTruncated,
     Hinge,
@@ -28,6 +32,7 @@ from boostloss.losses import (
     ModifiedHuber,
     MultiLabel,
     Perceptron,
+    Poisson,
     Poly1,
     Poly1Focal,
     PseudoHuber,
@@ -40,6 +45,7 @@ from boostloss.losses import (
     SquaredHinge,
     Tukey,
     Tversky,
+    Tweedie,
     Welsch,
 )
 
@@ -47,6 +53,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "LDAM",
+    "MAPE",
+    "MSLE",
+    "SMAPE",
     "AbsoluteError",
     "Asymmetric",
     "AsymmetricHuber",
@@ -59,6 +68,7 @@ __all__ = [
     "Fair",
     "Focal",
     "FocalTversky",
+    "Gamma",
     "GradientHarmonized",
     "HardTruncated",
     "Hinge",
@@ -74,6 +84,7 @@ __all__ = [
     "ModifiedHuber",
     "MultiLabel",
     "Perceptron",
+    "Poisson",
     "Poly1",
     "Poly1Focal",
     "PseudoHuber",
@@ -86,6 +97,7 @@ __all__ = [
     "SquaredHinge",
     "Tukey",
     "Tversky",
+    "Tweedie",
     "Welsch",
     "__version__",
 ]

@@ -97,8 +97,9 @@ def resolved_loss(loss, label, weight, n_classes=None):
     """`loss` with everything that depends on the training labels as numbers, and with two or more classes in them."""
     if isinstance(loss, ClassificationLoss):
         return loss.resolve(label, weight, n_classes=n_classes)
-    if n_classes not in (None, 1):
-        raise ValueError(f"num_class == {n_classes!r} contradicts loss == {loss!r}: it has one output.")
+    if n_classes not in (None, 1, loss.n_outputs):
+        outputs = f"{loss.n_outputs} outputs" if loss.n_outputs > 1 else "one output"
+        raise ValueError(f"num_class == {n_classes!r} contradicts loss == {loss!r}: it has {outputs}.")
     return loss.resolve(label, weight)
 
 

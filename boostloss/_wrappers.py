@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 from scipy import sparse
 
 from boostloss import lightgbm as lightgbm_api
@@ -12,6 +13,7 @@ from boostloss.objective import Objective
 
 NO_START = "the loss has its own start; boostloss.{}.train takes yours"
 NO_CLASS_WEIGHT = "give class_weight to the loss"
+NO_CONTINUATION = "its link would be lost; boostloss.xgboost.train continues it"
 NO_NUMBER_OF_CLASSES = "the labels decide it"
 
 
@@ -32,6 +34,9 @@ class XGBoost:
         refuse(params, xgboost_api.REFUSED, loss, "the loss decides it", "estimator.{}")
         refuse(params, ("num_class",), loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
+        refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
+        if _has_log_link(loss):
+            refuse(fit_params, ("xgb_model",), loss, NO_CONTINUATION, "{}")
 
     @staticmethod
     def take_eval_sets(fit_params):
@@ -46,12 +51,17 @@ class XGBoost:
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
         estimator.set_params(objective=objective, **link)
         if fit_params.get("xgb_model") is None:
-            estimator.set_params(base_score=xgboost_api._base_score(loss, y, sample_weight))
+            start = xgboost_api._base_score(loss, y, sample_weight)
+            # With a callable the wrapper trains a regressor under the identity
+            estimator.set_params(base_score=np.log(start).item() if _has_log_link(loss) else start)
         if params.get("eval_metric") is None:
             estimator.set_params(eval_metric=loss.metric, disable_default_eval_metric=True)
         description = describe(loss)
         estimator.fit(X, y, sample_weight=sample_weight, eval_set=eval_sets or None, **fit_params)
-        estimator.get_booster().set_attr(**{xgboost_api.ATTRIBUTE: description})
+        booster = estimator.get_booster()
+        booster.set_attr(**{xgboost_api.ATTRIBUTE: description})
+        if _has_log_link(loss):
+            booster.set_param({**xgboost_api._link(loss), "base_score": start})
 
     @staticmethod
     def margins(estimator, X):
@@ -93,7 +103,9 @@ class LightGBM:
         lightgbm_api._check_outputs(loss)
         params = estimator.get_params()
         rate = float(lightgbm_api._given(params, lightgbm_api.LEARNING_RATE, 0.1))
-        estimator.set_params(objective=Objective(loss, learning_rate=rate))
+        # A classifier counts its classes itself
+        outputs = {} if isinstance(loss, ClassificationLoss) else lightgbm_api._outputs(loss)
+        estimator.set_params(objective=Objective(loss, learning_rate=rate), **outputs)
         if lightgbm_api._given(params, lightgbm_api.METRIC) is None:
             estimator.set_params(metric="None")  # else the wrapper adds a built-in metric, of raw scores
             if fit_params.get("eval_metric") is None:
@@ -112,6 +124,10 @@ class LightGBM:
     def margins(estimator, X):
         """Raw predictions, of the best iteration where training stopped early."""
         return estimator.predict(_as_matrix(X), raw_score=True)
+
+
+def _has_log_link(loss):
+    return getattr(loss, "link", None) == "log"
 
 
 def _as_matrix(X):

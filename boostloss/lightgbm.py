@@ -54,8 +54,15 @@ def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]
 def _link(loss: Any) -> str:
     """The objective line of the model's text."""
     if not isinstance(loss, ClassificationLoss):
-        return "regression"
+        return "poisson" if loss.link == "log" else "regression"
     return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
+
+
+def _outputs(loss: Any) -> dict[str, int]:
+    """What tells LightGBM of several outputs."""
+    if isinstance(loss, ClassificationLoss):
+        return {"num_class": loss.n_classes_} if loss.n_classes_ > 2 else {}
+    return {"num_class": loss.n_outputs} if loss.n_outputs > 1 else {}
 
 
 def _init_score(start: Any, n_rows: int) -> np.ndarray:
@@ -137,8 +144,7 @@ def train(
     resolved = resolved_loss(loss, label, weight, n_classes if n_classes > 1 else None)
     for name in NUM_CLASS:
         params.pop(name, None)
-    if getattr(resolved, "n_classes_", 2) > 2:
-        params["num_class"] = resolved.n_classes_
+    params.update(_outputs(resolved))
     start = resolved.fit_intercept_only(label, weight)
     own_start = init_model is not None
     if not own_start and train_set.get_init_score() is not None:

@@ -18,14 +18,16 @@ REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quanti
 def _link(loss: Any) -> dict[str, Any]:
     """The named objective whose link and file format belong to a resolved loss."""
     if not isinstance(loss, ClassificationLoss):
-        return {"objective": "reg:squarederror"}
+        # not count:poisson, which would limit the steps
+        link = {"objective": "reg:gamma" if loss.link == "log" else "reg:squarederror"}
+        return link if loss.n_outputs == 1 else {**link, "num_target": loss.n_outputs}
     if loss.n_classes_ == 2:
         return {"objective": "binary:logistic"}
     return {"objective": "multi:softprob", "num_class": loss.n_classes_}
 
 
 def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[float]:
-    """The loss's start in the space XGBoost wants: probabilities where its link is the sigmoid, else margins."""
+    """The loss's start in the space XGBoost wants: that of predictions, but for K classes."""
     start = loss.fit_intercept_only(y_true, sample_weight)
     if _link(loss)["objective"] == "binary:logistic":
         if np.abs(start).max() > FURTHEST_START:
@@ -34,6 +36,8 @@ def _base_score(loss: Any, y_true: Any, sample_weight: Any) -> float | list[floa
                 "keeps it as a probability. Choose milder parameters, or LightGBM."
             )
         start = 1 / (1 + np.exp(-start))
+    if _link(loss)["objective"] == "reg:gamma":
+        start = np.exp(start)
     return [float(s) for s in start] if np.ndim(start) else float(start)
 
 

@@ -70,6 +70,11 @@ def point_of_residual(y_true, raw_prediction, *params):
     return formula(real(raw_prediction - y_true), *params)
 
 
+def point_of_prediction(y_true, raw_prediction, *params):
+    """A formula of the target and the raw prediction."""
+    return formula(real(y_true), real(raw_prediction), *params)
+
+
 def binary_derivatives(
     y_true,
     raw_prediction,
@@ -170,13 +175,13 @@ def elementwise_value(y_true, raw_prediction, sample_weight, params, value):
         value[i] = (sample_weight[i] if sample_weight.size else ONE) * f
 
 
-def root_residual_sums(y_true, raw_prediction, sample_weight, partial):
-    """The sum of weight * sqrt(abs(residual)) of every chunk of CHUNK rows."""
+def root_sums(y_true, raw_prediction, sample_weight, partial):
+    """The sum of weight * sqrt(abs(formula)) of every chunk of CHUNK rows."""
     n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
         total: Any = 0.0
         for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            root = math.sqrt(abs(real(raw_prediction[i] - y_true[i])))
+            root = math.sqrt(abs(point(y_true[i], raw_prediction[i])))
             total += (sample_weight[i] if sample_weight.size else ONE) * root
         partial[chunk] = total
 

@@ -11,6 +11,7 @@ from boostloss._validation import check_raw_prediction, check_real_array, check_
 from boostloss.losses.base import Targets
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.losses.columns import derivatives_by_column, summed_values
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,15 @@ class MultiLabel(ClassificationLoss):
         if self._is_one():
             flat, labels = _flat(targets, raw, gradient, hessian)
             return self._given()[0]._derivatives(labels, flat[0], curvature, *flat[1:])
-        for k, loss in enumerate(self._losses(targets.n_outputs)):
-            column, out = np.ascontiguousarray(raw[:, k]), np.empty((2, len(raw)), gradient.dtype)
+        losses = self._losses(targets.n_outputs)
+
+        def of_label(k, column, *out):
+            loss = losses[k]
             if hasattr(self, "_memory"):
                 loss = loss._remembering(self._memory.setdefault(k, {}))
             loss._derivatives(targets.columns[k], column, curvature, *out)
-            gradient[:, k], hessian[:, k] = out
+
+        return derivatives_by_column(of_label, raw, gradient, hessian)
 
     def _values(self, targets, raw, value):
         self._sum_values("_values", targets, raw, value)
@@ -186,10 +190,8 @@ class MultiLabel(ClassificationLoss):
 
     def _sum_values(self, method, targets, raw, value):
         """Add up over the labels what `method` of their losses gives."""
-        value[:], part = 0, np.empty_like(value)
-        for k, loss in enumerate(self._losses(targets.n_outputs)):
-            getattr(loss, method)(targets.columns[k], np.ascontiguousarray(raw[:, k]), part)
-            value += part
+        losses = self._losses(targets.n_outputs)
+        summed_values(lambda k, column, part: getattr(losses[k], method)(targets.columns[k], column, part), raw, value)
 
     @property
     def metric_name(self):

@@ -1,8 +1,11 @@
 """Losses whose minimiser is a quantile or an expectile; r = raw_prediction - y_true."""
 
+import itertools
+
 import numpy as np
 
-from boostloss._validation import check_number
+from boostloss._validation import check_number, check_raw_prediction
+from boostloss.losses.columns import derivatives_by_column, summed_values
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import LEAST_SCALE, RegressionLoss, auto_or_number
 from boostloss.losses.smooth import smooth_abs
@@ -13,8 +16,9 @@ class Quantile(RegressionLoss):
 
     Parameters
     ----------
-    quantile : float in (0, 1), default=0.5
-        The level; 0.5 is half the absolute error.
+    quantile : float in (0, 1) or ascending sequence of them, default=0.5
+        The level; 0.5 is half the absolute error. With K levels the loss is the sum over K raw predictions per row, and
+        one model has K outputs.
     bandwidth : "auto" or float > 0, default="auto"
         b, in the unit of y. "auto" is 2 tau (1 - tau) S, with S = (mean of sqrt(abs(r)))^2 of the round.
     curvature : {"auto", "exact"}, default="auto"
@@ -22,9 +26,12 @@ class Quantile(RegressionLoss):
 
     Notes
     -----
-    Convex. b -> 0 is the pinball loss of Koenker & Bassett 1978, which is also the metric; its own second derivative
-    is zero and its gradient jumps, so that boosting it needs leaf renewal, which no custom objective has. Majoriser:
-    Hunter & Lange 2000.
+    Convex. b -> 0 is the pinball loss of Koenker & Bassett 1978, which is also the metric, averaged over the levels;
+    its own second derivative is zero and its gradient jumps, so that boosting it needs leaf renewal, which no custom
+    objective has. Majoriser: Hunter & Lange 2000.
+
+    Several quantiles of one row may cross in the raw predictions and in what an engine's own ``predict`` returns.
+    `predict` sorts them, which never raises their summed pinball loss: Chernozhukov, Fernandez-Val & Galichon 2010.
     """
 
     step_without_learning_rate = 0.7
@@ -37,8 +44,29 @@ class Quantile(RegressionLoss):
 
     def _validate(self):
         super()._validate()
-        check_number("quantile", self.quantile, low=0, high=1, low_open=True, high_open=True)
+        open_interval = {"low": 0, "high": 1, "low_open": True, "high_open": True}
+        if self._is_one():
+            check_number("quantile", self.quantile, **open_interval)
+        else:
+            levels = list(self.quantile)
+            for k, level in enumerate(levels):
+                check_number(f"quantile[{k}]", level, **open_interval)
+            if not levels or any(high <= low for low, high in itertools.pairwise(levels)):
+                raise ValueError(f"quantile == {self.quantile!r}, must be a number or ascending numbers.")
         auto_or_number("bandwidth", self.bandwidth)
+
+    def _is_one(self):
+        """Whether `quantile` is a number: a sequence of one gives predictions (n, 1)."""
+        return isinstance(self.quantile, str) or np.ndim(self.quantile) == 0
+
+    @property
+    def n_outputs(self):  # type: ignore[override]  # read only, because it follows from the levels
+        """Number of raw predictions of a row."""
+        return 1 if self._is_one() else len(self.quantile)
+
+    def _of_levels(self):
+        """One loss for every level of a sequence."""
+        return [Quantile(quantile=level, bandwidth=self.bandwidth, curvature=self.curvature) for level in self.quantile]
 
     def prepare(self, y_true, raw_prediction, sample_weight=None):
         """Return tau, 1 - tau and b as numbers, and the weights."""
@@ -57,16 +85,89 @@ class Quantile(RegressionLoss):
         gradient = complement - pull if r > 0.0 else pull - tau
         return pinball + half_excess, gradient, 0.5 * second, 0.5 / s
 
+    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+        if self._is_one():
+            return super()._derivatives(targets, raw, curvature, gradient, hessian)
+        losses = self._of_levels()
+
+        def of_level(k, column, *out):
+            losses[k]._derivatives(targets, column, curvature, *out)
+
+        return derivatives_by_column(of_level, *_as_columns(raw, gradient, hessian))
+
+    def _engine_derivatives(self, targets, raw, learning_rate, gradient, hessian):
+        if self._is_one():
+            return super()._engine_derivatives(targets, raw, learning_rate, gradient, hessian)
+        losses = self._of_levels()
+
+        def of_level(k, column, *out):
+            losses[k]._engine_derivatives(targets, column, learning_rate, *out)
+
+        return derivatives_by_column(of_level, *_as_columns(raw, gradient, hessian))
+
+    def _values(self, targets, raw, value):
+        if self._is_one():
+            return super()._values(targets, raw, value)
+        losses, (raw,) = self._of_levels(), _as_columns(raw)
+        return summed_values(lambda k, column, part: losses[k]._values(targets, column, part), raw, value)
+
     @property
     def metric_name(self):
         """The pinball loss, whatever the bandwidth."""
         return "pinball"
 
     def _metric_values(self, targets, raw, value):
+        if not self._is_one():
+            losses, (raw,) = self._of_levels(), _as_columns(raw)
+            summed_values(lambda k, column, part: losses[k]._metric_values(targets, column, part), raw, value)
+            value /= len(losses)
+            return
         r = raw - targets.y_true
         np.maximum((1 - self.quantile) * r, -self.quantile * r, out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
+
+    def fit_intercept_only(self, y_true, sample_weight=None):
+        """Best constant raw prediction, of every level.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float, or ndarray of shape (K,) for K levels
+            In the unit of y.
+        """
+        self._validate()
+        if self._is_one():
+            return super().fit_intercept_only(y_true, sample_weight)
+        return np.array([loss.fit_intercept_only(y_true, sample_weight) for loss in self._of_levels()])
+
+    def predict(self, raw_prediction):
+        """Predictions on the scale of y: the raw predictions, those of several levels in ascending order.
+
+        Parameters
+        ----------
+        raw_prediction : array-like of shape (n,), (n, 1) or (n, K)
+
+        Returns
+        -------
+        ndarray of shape (n,), or (n, K) for K levels
+            In no row does the prediction of a level exceed that of a higher one.
+        """
+        if self._is_one():
+            return super().predict(raw_prediction)
+        (raw,) = _as_columns(check_raw_prediction(raw_prediction))
+        if raw.shape[1] != self.n_outputs:
+            raise ValueError(f"raw_prediction has {raw.shape[1]} columns, must have {self.n_outputs} for {self!r}.")
+        return np.sort(raw, axis=1)
+
+
+def _as_columns(*arrays):
+    """Arrays (n,) as (n, 1)."""
+    return [array[:, None] if array.ndim == 1 else array for array in arrays]
 
 
 @hyper_parameters

@@ -1,4 +1,4 @@
-"""RegressionLoss: what follows from a formula of the residual r = raw_prediction - y_true."""
+"""RegressionLoss: what follows from a formula of the residual r = raw_prediction - y_true, or of both of them."""
 
 import numpy as np
 from scipy.optimize import brentq
@@ -20,6 +20,8 @@ from boostloss.losses.parameters import hyper_parameters
 
 FLOOR_OF_EXACT = 1e-6  # of the curvature: the exact second derivative of a robust loss is 0 in its tails
 UNFLOORED = float("nan")  # every comparison with it is false
+LINKS = {"log": np.log, "log1p": np.log1p}
+INVERSE_LINKS = {"log": np.exp, "log1p": np.expm1}
 LEAST_SCALE = float(np.finfo(np.float32).tiny)  # stands for a scale of 0, when every residual is 0
 
 
@@ -31,6 +33,9 @@ class RegressionLoss(Loss):
     and a positive curvature (best psi(r) / r, the sharp quadratic majoriser). Its arguments after the first are
     hyper-parameters, attributes of the same names. Start and metric follow from it.
 
+    With ``variable = "prediction"`` in the class it is ``point(y, z, *params)`` of the target and the raw prediction.
+    ``link`` says what the raw prediction is of a prediction: itself ("identity"), its "log" or its "log1p".
+
     Parameters
     ----------
     curvature : {"auto", "exact"}, default="auto"
@@ -39,6 +44,10 @@ class RegressionLoss(Loss):
 
     _shared_parameters = ""
     curvature: str = "auto"
+
+    variable = "residual"
+    link = "identity"
+    n_outputs = 1
 
     has_newton_step = False  # its curvature is the second derivative
     has_far_minima = False  # of a constant: those of a loss that levels off
@@ -49,26 +58,45 @@ class RegressionLoss(Loss):
         self._validate()
 
     def _targets(self, y_true, sample_weight, n_outputs, dtype):
-        if n_outputs != 1:
-            raise ValueError(f"raw_prediction has {n_outputs} columns, must have one for {self!r}.")
+        if n_outputs != self.n_outputs:
+            raise ValueError(f"raw_prediction has {n_outputs} columns, must have {self.n_outputs} for {self!r}.")
         y = check_real_array("y_true", y_true)
         if y.size == 0:
             raise ValueError("y_true has 0 rows, must have at least one.")
         y = check_rows("y_true", y, len(y))
         fail_at("y_true", y, ~np.isfinite(y), "finite")
-        return Targets(as_kernel_array(y, dtype), check_sample_weight(sample_weight, len(y), dtype), 1)
+        self._check_domain(y)
+        if self.variable == "residual" and self.link != "identity":
+            y = LINKS[self.link](y.astype(np.float64))
+        return Targets(as_kernel_array(y, dtype), check_sample_weight(sample_weight, len(y), dtype), n_outputs)
+
+    def _check_domain(self, y_true):
+        """Raise where a finite target is none for this loss."""
+
+    def _n_outputs_of(self, y_true):
+        return self.n_outputs
+
+    def _targets_key(self):
+        return self.link if self.variable == "residual" else type(self), self.n_outputs
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
     def prepare(self, y_true, raw_prediction, sample_weight=None):
         """Return the parameters of `point` and the weights of this round."""
-        return tuple(float(getattr(self, name)) for name in formula_parameters(self.point, 1)), sample_weight
+        n_arguments = 1 if self.variable == "residual" else 2
+        return tuple(float(getattr(self, name)) for name in formula_parameters(self.point, n_arguments)), sample_weight
+
+    @staticmethod
+    def _deviation(r):
+        """What S is the scale of."""
+        return r
 
     def residual_scale(self, y_true, raw_prediction, sample_weight):
         """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal."""
         dtype = np.result_type(y_true, np.float32)
         sample_weight = np.empty(0, dtype) if sample_weight is None else sample_weight
-        kernel = compiled(templates.root_residual_sums, None, None, target_of(dtype, raw_prediction.dtype), "sum")
+        target = target_of(dtype, raw_prediction.dtype)
+        kernel = compiled(templates.root_sums, self._deviation, self.variable, target, "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
         return max((total / _total(sample_weight, len(y_true))) ** 2, LEAST_SCALE)
 
@@ -78,14 +106,14 @@ class RegressionLoss(Loss):
         kind = np.float64 if takes_powers(self.point) else real
         exact = (curvature or self.curvature) == "exact"
         floor = UNFLOORED if curvature == "exact" else FLOOR_OF_EXACT
-        kernel = compiled(templates.elementwise_derivatives, self.point, "residual", target_of(real, raw.dtype))
+        kernel = compiled(templates.elementwise_derivatives, self.point, self.variable, target_of(real, raw.dtype))
         scalars = (tuple(map(kind, params)), exact, real(floor))
         run_rows(kernel, (targets.y_true, raw, weight), scalars, (gradient, hessian))
 
     def _values(self, targets, raw, value):
         real = value.dtype.type
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
-        kernel = compiled(templates.elementwise_value, self.point, "residual", target_of(real, raw.dtype))
+        kernel = compiled(templates.elementwise_value, self.point, self.variable, target_of(real, raw.dtype))
         kind = np.float64 if takes_powers(self.point) else real
         run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(kind, params)),), (value,))
 
@@ -146,7 +174,7 @@ class RegressionLoss(Loss):
         Returns
         -------
         float
-            In the unit of y.
+            In the unit of y; with a link the link of it.
         """
         self._validate()
         targets = self._targets(y_true, sample_weight, 1, np.float64)
@@ -186,7 +214,7 @@ class RegressionLoss(Loss):
         return z
 
     def predict(self, raw_prediction):
-        """Predictions on the scale of y: the raw predictions.
+        """Predictions on the scale of y: the raw predictions, through the inverse of the link if there is one.
 
         Parameters
         ----------
@@ -197,7 +225,8 @@ class RegressionLoss(Loss):
         ndarray of shape (n,)
         """
         raw = check_raw_prediction(raw_prediction)
-        return check_rows("raw_prediction", raw, len(raw))
+        raw = check_rows("raw_prediction", raw, len(raw))
+        return raw if self.link == "identity" else INVERSE_LINKS[self.link](raw)
 
     def predict_proba(self, raw_prediction):
         """Refuse: a regression loss has no class probabilities."""

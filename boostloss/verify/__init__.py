@@ -3,9 +3,9 @@
 import numpy as np
 
 from boostloss.losses.base import Loss
-from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.multilabel import MultiLabel
 from boostloss.verify.margins import Margins
+from boostloss.verify.predictions import Predictions
 from boostloss.verify.problem import QUANTITIES
 from boostloss.verify.report import Report, Row
 from boostloss.verify.residuals import Residuals
@@ -42,7 +42,7 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     ------
     ValueError
         If gradients are not those of a row's value: a loss of the whole batch, or with frozen weights; and for
-        `MultiLabel`, whose labels have losses that can be checked.
+        `MultiLabel` and several quantiles, sums of losses that can be checked.
 
     Notes
     -----
@@ -57,7 +57,8 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     can follow. There it counts relative to the largest term: a second derivative of a classification loss to
     ``second`` and ``p * first``, its every quantity f to half of x df/dx, x being log p, p or q; a soft label's
     result to either label's share; a gradient g(r) or second derivative h(r) of a regression loss to r g'(r) or r
-    h'(r), which is what rounding r alone does; a gradient of a loss with a hyper-parameter `quantile` to that (r <= 0)
+    h'(r), which is what rounding r alone does, and of a loss f(y, z) likewise to z and y times the derivatives by
+    these; a gradient of a loss with a hyper-parameter `quantile` to that (r <= 0)
     or one minus that (r > 0). Where p is subnormal, what is p times a factor that may be large counts in the spacing of
     p times that factor.
 
@@ -76,7 +77,10 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
         raise ValueError(f"{loss!r} has gradients that are not those of its value row by row: check cannot judge them.")
     if isinstance(loss, MultiLabel):
         raise ValueError(f"{loss!r} is a sum over labels: check the losses of its labels.")
-    problem = Margins(loss) if isinstance(loss, ClassificationLoss) else Residuals(loss)
+    if getattr(loss, "n_outputs", 1) > 1 or np.ndim(getattr(loss, "quantile", 0.5)):
+        raise ValueError(f"{loss!r} is a sum over levels: check the losses of its levels.")
+    kinds = {"residual": Residuals, "prediction": Predictions}
+    problem = kinds.get(loss.variable, Margins)(loss)
     with np.errstate(all="ignore"):
         arithmetic, known = truths(problem)
         rows = [*ulp_rows(problem, known, ulp), *difference_rows(problem, ulp), *finite_rows(problem, known)]

@@ -33,7 +33,8 @@ class Residuals(Problem):
         around = np.concatenate([np.geomspace(0.05, 20, 22), [1 - 1e-3, 1 - 1e-6, 1, 1 + 1e-6, 1 + 1e-3]])
         r = float32_values(np.concatenate([np.geomspace(1e-8, 1e30, 77), *(s * around for s in self.scales)]))
         r = r[abs(r) < np.finfo(np.float32).max]
-        super().__init__(frozen_copy(loss, self.params), [Batch(np.zeros_like(r), r)])
+        origin = loss.predict(np.zeros_like(r))  # the target whose link is 0
+        super().__init__(frozen_copy(loss, self.params), [Batch(origin, r)])
 
     def steps(self, x: Floats) -> list[Floats]:
         """The residual itself, and the smallest scale of the loss."""

@@ -1,0 +1,22 @@
+"""Raw predictions of several columns, each the business of a loss of one."""
+
+import numpy as np
+
+
+def derivatives_by_column(function, raw, gradient, hessian):
+    """Have `function(k, column, its gradient, its curvature)` fill every column; what it gets is contiguous."""
+    for k in range(raw.shape[1]):
+        if raw.flags.f_contiguous:
+            function(k, raw[:, k], gradient[:, k], hessian[:, k])
+        else:
+            out = np.empty((2, len(raw)), gradient.dtype)
+            function(k, np.ascontiguousarray(raw[:, k]), *out)
+            gradient[:, k], hessian[:, k] = out
+
+
+def summed_values(function, raw, value):
+    """Add up into `value` what `function(k, column, values)` gives for every column."""
+    value[:], part = 0, np.empty_like(value)
+    for k in range(raw.shape[1]):
+        function(k, np.ascontiguousarray(raw[:, k]), part)
+        value += part
