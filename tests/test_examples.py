@@ -77,7 +77,7 @@ def test_days_are_not_shared(intervals):
     folds = list(intervals.day_folds(X, date))
     for train, same_days, calibration, test in folds:
         days = [set(date.iloc[rows]) for rows in (train, calibration, test)]
-        assert not (days[0] & days[1] or days[0] & days[2] or days[1] & days[2])
+        assert len(set.union(*days)) == sum(map(len, days))
         assert set(date.iloc[same_days]) <= days[0]
         assert not set(train) & set(same_days)
     np.testing.assert_array_equal(np.sort(np.concatenate([fold[-1] for fold in folds])), np.arange(len(X)))
