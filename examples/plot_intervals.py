@@ -168,7 +168,7 @@ def print_reading(tested):
         print(
             f"{engine}: of {100 * COVERAGE:.0f} % raw intervals cover {covered[RAW]:.1f}, calibrated on training days "
             f"{covered[SAME_DAYS]:.1f}, on other days {covered[CONFORMAL]:.1f}.\n    Between parts of the day coverage "
-            f"differs by up to {spread[CONFORMAL]:.1f} points, and by {spread[BY_PART]:.1f} if each is calibrated alone."
+            f"differs by up to {spread[CONFORMAL]:.1f} points, by {spread[BY_PART]:.1f} if each is calibrated alone."
         )
 
 
