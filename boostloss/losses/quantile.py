@@ -35,6 +35,11 @@ class Quantile(RegressionLoss):
         self.curvature = curvature
         self._validate()
 
+    @property
+    def leaf_quantile(self):
+        """The level: the best value of a leaf is that quantile of its residuals, up to the smoothing."""
+        return self.quantile
+
     def _validate(self):
         super()._validate()
         check_number("quantile", self.quantile, low=0, high=1, low_open=True, high_open=True)

@@ -114,6 +114,11 @@ class RegressionLoss(Loss):
         factors = 1 / (self._step(learning_rate) * mean), 1 / mean
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
+    @property
+    def leaf_quantile(self):
+        """The level of the quantile of its residuals that is a leaf's best value; None where no quantile is."""
+        return None
+
     # --------------------------------------------------------------------------------------------------------- metric
 
     @property
