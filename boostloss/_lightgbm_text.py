@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 # leaf_const belongs to linear trees; internal_value is what contributions and refits read
 VALUES = ("leaf_value", "internal_value", "leaf_const")
 
@@ -42,3 +44,9 @@ def _with_tree_sizes(pieces):
     trees[-1] = last
     sizes = " ".join(str(len(tree.encode())) for tree in trees)
     return re.sub(r"\ntree_sizes=[^\n]*", f"\ntree_sizes={sizes}", header) + "".join(trees) + mark + rest
+
+
+def leaf_values(text):
+    """The outputs of the leaves of the first tree, to the last bit."""
+    numbers = text.partition("\nleaf_value=")[2].partition("\n")[0]
+    return np.array(numbers.split(" "), float)

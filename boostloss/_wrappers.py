@@ -105,7 +105,7 @@ class LightGBM:
         """Train with a resolved loss on checked data, and complete the model."""
         lightgbm_api._check_outputs(loss)
         params = estimator.get_params()
-        rate = float(lightgbm_api._given(params, lightgbm_api.LEARNING_RATE, 0.1))
+        rate = lightgbm_api._learning_rate(params)
         # A classifier counts its classes itself
         outputs = {} if isinstance(loss, ClassificationLoss) else lightgbm_api._outputs(loss)
         estimator.set_params(objective=Objective(loss, learning_rate=rate), **outputs)

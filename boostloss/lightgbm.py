@@ -10,6 +10,7 @@ import numpy as np
 
 from boostloss import _lightgbm_text
 from boostloss._engine import labels_read_once, refuse, resolved_loss, spread, warn_of_unit
+from boostloss._lightgbm_renewal import LeafRenewal
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
 
@@ -24,13 +25,29 @@ REFUSED = (
     *("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets", "boost_from_average", "sigmoid"),
     *("alpha", "fair_c", "poisson_max_delta_step", "tweedie_variance_power", "reg_sqrt"),
 )
+AGAINST_RENEWAL = {
+    **dict.fromkeys(("linear_tree", "linear_trees"), "a linear leaf is not one value"),
+    **dict.fromkeys(("monotone_constraints", "mc", "monotone_constraint", "monotonic_cst"), "renewal would break them"),
+    **dict.fromkeys(("max_delta_step", "max_tree_output", "max_leaf_output"), "renewal would exceed it"),
+}
+TREE_LEARNER = ("tree_learner", "tree", "tree_type", "tree_learner_type")
+NO_METRIC = {"none", "null", "custom", "na", ""}
 # What needs no link: the others would take raw scores for probabilities
-METRICS_OF_RANKS = {"auc", "average_precision", "auc_mu", "multi_error", "none", "null", "custom", "na", ""}
+METRICS_OF_RANKS = {"auc", "average_precision", "auc_mu", "multi_error", *NO_METRIC}
 
 
 def _given(params: dict[str, Any], names: Iterable[str], default: Any = None) -> Any:
     """The value of a parameter under any of its names."""
     return next((params[name] for name in names if params.get(name) is not None), default)
+
+
+def _learning_rate(params: dict[str, Any]) -> float:
+    return float(_given(params, LEARNING_RATE, 0.1))
+
+
+def _metric_names(params: dict[str, Any]) -> Iterable[Any]:
+    metrics = _given(params, METRIC, ())
+    return metrics.split(",") if isinstance(metrics, str) else metrics
 
 
 def _check_outputs(loss: Loss) -> None:
@@ -45,11 +62,30 @@ def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]
     refuse(forests, BOOSTING, loss, "LightGBM's random forest takes no custom objective", where)
     if _given(params, BOOSTING) == "dart":
         warnings.warn("LightGBM's dart is not reproducible with a custom objective.", stacklevel=3)
-    metrics = _given(params, METRIC, ())
-    for name in metrics.split(",") if isinstance(metrics, str) else metrics:
+    for name in _metric_names(params):
         if isinstance(loss, ClassificationLoss) and str(name).strip().lower() not in METRICS_OF_RANKS:
             raise ValueError(f"{where.format('metric')} == {name!r} contradicts loss == {loss!r}: LightGBM would "
                              "evaluate it on raw scores. Leave it out for the loss's own metric, or give a callable.")
+
+
+def _check_renewal(params: dict[str, Any], loss: Any, keep_training_booster: bool) -> None:
+    """Raise for what leaf renewal cannot do."""
+    if getattr(loss, "leaf_quantile", None) is None:
+        raise ValueError(f"renew_leaves == True contradicts loss == {loss!r}: its best leaf is no quantile of "
+                         "residuals, as that of Quantile and AbsoluteError is.")
+    against = {name: reason for name, reason in AGAINST_RENEWAL.items() if np.any(params.get(name))}
+    if _given(params, BOOSTING) == "dart":
+        against |= dict.fromkeys(BOOSTING, "dart changes earlier trees")
+    if _given(params, TREE_LEARNER, "serial") != "serial":
+        against |= dict.fromkeys(TREE_LEARNER, "no machine has all rows of a leaf")
+    if any(str(name).strip().lower() not in NO_METRIC for name in _metric_names(params)):
+        against |= dict.fromkeys(METRIC, "LightGBM would evaluate it on the trees as they were. Give a callable")
+    for name, reason in against.items():
+        if params.get(name) is not None:
+            raise ValueError(f"params[{name!r}] == {params[name]!r} contradicts renew_leaves == True: {reason}.")
+    if keep_training_booster:
+        raise ValueError("keep_training_booster == True contradicts renew_leaves == True: a booster in training keeps "
+                         "the scores of the trees as they were.")
 
 
 def _link(loss: Any) -> str:
@@ -104,6 +140,7 @@ def train(
     callbacks: Any = None,
     *,
     loss: Loss,
+    renew_leaves: bool = False,
 ) -> Any:
     """Train with a loss: ``lightgbm.train`` with the loss's start, link, metric and saved model.
 
@@ -124,6 +161,18 @@ def train(
     callbacks : list of callables, optional
         As for ``lightgbm.train``.
     loss : Loss
+    renew_leaves : bool, default=False
+        Whether every leaf of a new tree becomes the quantile of its rows' residuals, times the learning rate, as under
+        LightGBM's own objectives "quantile" and "l1": the level of `Quantile`, the median for `AbsoluteError`. Gradient
+        and curvature then decide the splits alone, and lambda_l1, lambda_l2 and path_smooth no longer shrink leaves.
+        Weighted, with the middle where a quantile is an interval (numpy's "averaged_inverted_cdf"); all rows of a leaf
+        count, also those that bagging or GOSS left out; leaves with the same output before are renewed as one. Metrics,
+        callables of yours among them, early stopping and the model are those of the renewed trees.
+
+        Seldom worth it. Held-out pinball loss relative to False, on six data sets of 1,600 to 10,000 rows (half of them
+        for training), levels .1, .5 and .9, learning rates .3, .1 and .05: geometric mean 1.02 with early stopping
+        (single cases .94 to 1.27), 1.04 after 100 and 200 rounds (.91 to 1.32), for 1.6 to 1.9 times the training time.
+        LightGBM's own objective has 1.06 and 1.02.
 
     Returns
     -------
@@ -145,6 +194,8 @@ def train(
                          "cannot be added to the leaves of a booster in training.")
     if _given(params, METRIC) is None:
         params["metric"] = "None"
+    if renew_leaves:
+        _check_renewal(params, loss, keep_training_booster)
     data_sets = _constructed(params, train_set, valid_sets, init_model)
     label, weight = _label_and_weight(train_set)
     n_classes = int(_given(params, NUM_CLASS, 0))
@@ -160,18 +211,22 @@ def train(
         own_start = True
     if not own_start and any(data.get_init_score() is not None for data in data_sets):
         raise ValueError("valid_sets have an init_score and train_set has none, must be given for all of them or none.")
-    rate = float(_given(params, LEARNING_RATE, 0.1))
+    metrics = feval if isinstance(feval, list) else [resolved.metric if feval is None else feval]
+    hooks: list[Any] = [_KeepObjective()]
+    if renew_leaves:
+        renewal = LeafRenewal(resolved.leaf_quantile, _learning_rate)
+        metrics, hooks = [renewal.metric(), *metrics], [*hooks, *renewal.callbacks()]
     with _started([] if own_start else data_sets, start), labels_read_once():
         booster: Any = lightgbm.train(
-            {**params, "objective": Objective(resolved, learning_rate=rate)},
+            {**params, "objective": Objective(resolved, learning_rate=_learning_rate(params))},
             train_set,
             num_boost_round,
             valid_sets=valid_sets,
             valid_names=valid_names,
-            feval=resolved.metric if feval is None else feval,
+            feval=metrics,
             init_model=init_model,
             keep_training_booster=True,
-            callbacks=[*(callbacks or ()), _KeepObjective()],
+            callbacks=[*(callbacks or ()), *hooks],
         )
     _finish(booster, _link(resolved), None if own_start else start, keep_training_booster)
     booster.boostloss_ = resolved

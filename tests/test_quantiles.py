@@ -182,6 +182,8 @@ def test_wrong_numbers_of_columns(task):
         boostloss.lightgbm.train({"num_class": 4}, lgb.Dataset(X, y), loss=loss)
     with pytest.raises(ValueError, match=r"estimator\.num_target == 4 contradicts"):
         LossRegressor(XGBRegressor(num_target=4), loss).fit(X, y)
+    with pytest.raises(ValueError, match="renew_leaves == True contradicts"):
+        boostloss.lightgbm.train({}, lgb.Dataset(X, y), loss=loss, renew_leaves=True)
 
 
 @EVERY_ESTIMATOR

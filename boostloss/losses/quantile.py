@@ -42,6 +42,11 @@ class Quantile(RegressionLoss):
         self.curvature = curvature
         self._validate()
 
+    @property
+    def leaf_quantile(self):
+        """The level: the best value of a leaf is that quantile of its residuals, up to the smoothing; one level only."""
+        return self.quantile if self._is_one() else None
+
     def _validate(self):
         super()._validate()
         open_interval = {"low": 0, "high": 1, "low_open": True, "high_open": True}

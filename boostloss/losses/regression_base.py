@@ -145,6 +145,11 @@ class RegressionLoss(Loss):
         factors = factor / self._step(training.learning_rate), factor
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
+    @property
+    def leaf_quantile(self):
+        """The level of the quantile of its residuals that is a leaf's best value; None where no quantile is."""
+        return None
+
     # --------------------------------------------------------------------------------------------------------- metric
 
     @property

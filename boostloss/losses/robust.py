@@ -38,6 +38,7 @@ class AbsoluteError(ScaledLoss):
 
     scale_name = "bandwidth"
     auto_factor = 0.5
+    leaf_quantile = 0.5
     step_without_learning_rate = 0.7
 
     bandwidth: float | str = "auto"
