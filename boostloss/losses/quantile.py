@@ -44,7 +44,7 @@ class Quantile(RegressionLoss):
 
     @property
     def leaf_quantile(self):
-        """The level: the best value of a leaf is that quantile of its residuals, up to the smoothing; one level only."""
+        """The level: that quantile of its residuals is the best value of a leaf, but for smoothing. None for several."""
         return self.quantile if self._is_one() else None
 
     def _validate(self):
