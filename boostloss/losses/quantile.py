@@ -44,7 +44,7 @@ class Quantile(RegressionLoss):
 
     @property
     def leaf_quantile(self):
-        """The level: that quantile of its residuals is the best value of a leaf, but for smoothing. None for several."""
+        """The level: that quantile of its residuals is the best value of a leaf, but for smoothing; else None."""
         return self.quantile if self._is_one() else None
 
     def _validate(self):
