@@ -8,8 +8,19 @@ matplotlib = pytest.importorskip("matplotlib", reason="the plot extra is not ins
 matplotlib.use("Agg")
 
 
-@pytest.mark.parametrize("loss", [bl.Focal(gamma=2.0), bl.Huber(delta=1.0), bl.Quantile()], ids=repr)
-def test_curves_are_those_of_the_loss(loss):
+LABELS = {
+    bl.Focal(gamma=2.0): 1.0,
+    bl.Huber(delta=1.0): 0.0,
+    bl.Quantile(): 0.0,
+    bl.MSLE(): 0.0,
+    bl.SMAPE(bandwidth=0.1): 1.0,
+    bl.Poisson(): 1.0,
+    bl.Tweedie(): 1.0,
+}
+
+
+@pytest.mark.parametrize(("loss", "label"), LABELS.items(), ids=repr)
+def test_curves_are_those_of_the_loss(loss, label):
     """The lines drawn are value, gradient and curvature, the second derivative beside the latter."""
     from matplotlib import pyplot
 
@@ -17,7 +28,7 @@ def test_curves_are_those_of_the_loss(loss):
 
     axes = curves(loss, span=3)
     x, value = axes[0].lines[0].get_data()
-    y_true = [isinstance(loss, bl.ClassificationLoss)] * len(x)
+    y_true = [label] * len(x)
     assert (value == loss.loss(y_true, x)).all()
     gradient, curvature = loss.gradient_hessian(y_true, x)
     assert (axes[1].lines[0].get_ydata() == gradient).all()
@@ -26,7 +37,23 @@ def test_curves_are_those_of_the_loss(loss):
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("loss", [bl.Dice(), bl.GradientHarmonized(), bl.MultiLabel()], ids=repr)
+def test_curves_of_relative_errors():
+    """The residual of a target of 1 is its relative error."""
+    from matplotlib import pyplot
+
+    from boostloss.plot import curves
+
+    loss = bl.MAPE(bandwidth=0.3)
+    x, value = curves(loss)[0].lines[0].get_data()
+    assert (value == loss.loss([1.0] * len(x), 1 + x)).all()
+    assert abs(value[x == 0]).max() == 0
+    pyplot.close("all")
+
+
+NO_CURVE = [bl.Dice(), bl.GradientHarmonized(), bl.MultiLabel(), bl.Quantile(quantile=[0.1, 0.9])]
+
+
+@pytest.mark.parametrize("loss", NO_CURVE, ids=repr)
 def test_what_has_no_curve_is_refused(loss):
     """A row's value there depends on other rows or columns."""
     from boostloss.plot import curves
