@@ -68,10 +68,12 @@ class Barron(ScaledLoss):
         gap = LEAST_GAP if gap < LEAST_GAP else gap
         b, scale, shape = real(gap), real(c), real(LEAST_SHAPE if abs(alpha) < LEAST_SHAPE else alpha)
 
-        x = abs(r) / c
+        a = abs(r)
+        a = LARGEST if 1.0 / a == 0.0 else a  # an infinite one, for the pull is finite
+        x = a / c
         y = x * x / gap
         far = y > 4.0 * FAR * FAR  # there t is log(y) + 1 / y = 2 log(FAR) + 2 log(1 + z) + 1 / y
-        z = real(x / sqrt(gap) / FAR - 1.0)
+        z = real(a / FAR / c / sqrt(gap) - 1.0)
         z = LARGEST if 4.0 * z == 8.0 * z else z  # where it is infinite, or nearly
         near_y = real(y)
         high, low = log1p_parts(z if far else near_y)
@@ -81,16 +83,16 @@ class Barron(ScaledLoss):
 
         root = exp_product(joined(-high, -low - t * real(lost / gap)), 0.25 * gap)
         weight = root * root
-        half_pull = r * root
-        pull = 0.0 if root == 0.0 else half_pull * root  # also where r is infinite
+        half_pull = a * root
+        pull = half_pull * root
 
         rise = 0.5 * shape * t
         value = scale * (scale * (b * expm1(rise) / shape))
         large = half_pull * (half_pull / shape) - scale * (scale * (b * (1.0 - weight) / shape))
         value = value if rise < 2.0 else large  # with 0.5 for 2 the difference costs up to 10 ulp
-        value = 0.5 * r * r if x < NEAR else value
+        value = 0.5 * a * a if x < NEAR else value
 
         inverse = 1.0 / (1.0 + near_y)
         second = root * (root * (inverse + real(alpha - 1.0) * (1.0 if far else near_y * inverse)))
         least = LEAST_WEIGHT if alpha < 1.0 else 0.0
-        return value, pull, second, least if weight < least else weight
+        return value, pull if r > 0.0 else -pull, second, least if weight < least else weight
