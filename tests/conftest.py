@@ -15,6 +15,7 @@ from boostloss import (
     AbsoluteError,
     Asymmetric,
     AsymmetricHuber,
+    Barron,
     Cauchy,
     ClassificationLoss,
     CrossEntropy,
@@ -53,6 +54,7 @@ AUTO_FACTORS = {
     "SMAPE": 0.5,
     "AbsoluteError": 0.5,
     "AsymmetricHuber": 1.3,
+    "Barron": 1.3,
     "Cauchy": 2.3,
     "Fair": 1.4,
     "Huber": 1.3,
@@ -231,6 +233,11 @@ RESIDUAL = [
     Welsch(scale=4.0),
     Tukey(),
     Tukey(scale=6.0),
+    Barron(),
+    Barron(alpha=0.0),
+    Barron(alpha=-2.0, scale=3.0),
+    *[Barron(alpha=alpha, scale=2.0) for alpha in (2.0, 1.7, 0.001, -0.6, -20.0)],
+    Barron(alpha=1.2, scale=2.0, curvature="exact"),
 ]
 POSITIVE = [
     MAPE(),

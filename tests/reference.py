@@ -8,6 +8,7 @@ from scipy.special import expit, softmax, xlogy
 
 # Automatic scales in units of S
 AUTO = {"Huber": 1.3, "LogCosh": 1.2, "PseudoHuber": 1.3, "Fair": 1.4, "Cauchy": 2.3, "Welsch": 2.9, "Tukey": 4.5}
+AUTO |= {"Barron": 1.3}
 
 
 def residual_scale(r, weight=None):
@@ -210,6 +211,15 @@ def weight_loss(name, x):
     return (1 - u**3) / 6, x * u**2, u * (1 - 5 * x**2)
 
 
+def barron(alpha, x):
+    """Value and derivatives by x of Barron's loss; alpha = 2 and 0 are limits."""
+    if alpha == 2:
+        return x**2 / 2, x, 1 + 0 * x
+    b, z = 2 - alpha, x**2 / (2 - alpha) + 1
+    value = np.log(z) if alpha == 0 else b / alpha * np.expm1(alpha / 2 * np.log1p(x**2 / b))
+    return value, x * z ** (alpha / 2 - 1), z ** (alpha / 2 - 2) * (1 + (alpha - 1) * x**2 / b)
+
+
 def residual(loss, y, raw, weight=None):
     """The same for losses of the residual; their automatic scale comes from this batch."""
     r = raw - y
@@ -230,10 +240,10 @@ def residual(loss, y, raw, weight=None):
             side, name = np.where(r > 0, 1 - loss.asymmetry, loss.asymmetry), "Huber"
         given = next(getattr(loss, n) for n in ("delta", "scale") if hasattr(loss, n))
         c = AUTO[name] * S if given == "auto" else given
-        value, gradient, hessian = weight_loss(name, r / c)
+        value, gradient, hessian = barron(loss.alpha, r / c) if name == "Barron" else weight_loss(name, r / c)
         value, gradient, hessian = side * c**2 * value, side * c * gradient, side * hessian
     curvature = (gradient - tilt) / r  # psi(r) / r of the part that is odd in r
-    if name in ("Cauchy", "Welsch", "Tukey"):
+    if name in ("Cauchy", "Welsch", "Tukey") or getattr(loss, "alpha", 1) < 1:
         curvature = np.maximum(curvature, 1e-6)
     if loss.curvature == "exact":
         curvature = np.maximum(hessian, 1e-6 * curvature)

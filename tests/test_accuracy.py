@@ -172,6 +172,41 @@ def test_quantile(quantile, bandwidth, dtype, n_random, weighted):
     assert worst.max() <= 8
 
 
+def barron(r, alpha, c):
+    """Value, gradient, second derivative, and what rounding r alone does to the last two."""
+    x2, b = (r / c) ** 2, 2 - alpha
+    if b == 0:
+        return r * r / 2, r, CTX.one, r, CTX.zero
+    y, rise = x2 / b, 1 + x2 / b
+    value = c * c * CTX.log(rise) * b / 2 if alpha == 0 else c * c * b / alpha * (rise ** (alpha / 2) - 1)
+    weight = rise ** (alpha / 2 - 1)
+    second, bend = weight * (1 + (alpha - 1) * y) / rise, 1 + (alpha - 1) * y
+    third = 2 * y * weight / rise * (alpha - 1 + (alpha / 2 - 2) * bend / rise)  # times r
+    return value, r * weight, second, r * second, third
+
+
+BARRON_SHAPES = [2.0, 2 - 2.0**-52, 1.999999, 1.7, 1 + 1e-7, 1.0, 0.1, 1e-3, 1e-7, 1e-16]
+BARRON_SHAPES += [0.0, -1e-17, -0.3, -2.0, -20.0, -1e4, -1e19]
+
+
+@DTYPES
+@DENSE
+@pytest.mark.parametrize("alpha", BARRON_SHAPES)
+@pytest.mark.parametrize("scale", [1e-3, 1.345, 1e4])
+def test_barron(alpha, scale, dtype, n_random):
+    """Within 8 ulp from abs(r) = 1e-8 to 1e30; in float64 also where 2 - alpha must be rounded."""
+    alpha, scale = (float(dtype(number)) for number in (alpha, scale))
+    r = residuals(n_random // 5, dtype, 6, scale, scale * (2.001 - alpha) ** 0.5)
+    computed = np.transpose(evaluate(bl.Barron(alpha=alpha, scale=scale), np.zeros_like(r), r, None))
+    worst = 0.0
+    for i, residual in enumerate(r):
+        numbers = (CTX.mpf(float(number)) for number in (residual, alpha, scale))
+        value, gradient, second, r_second, r_third = barron(*numbers)
+        worst = max(worst, error(computed[i, 0], value), error(computed[i, 1], gradient, r_second))
+        worst = max(worst, error(computed[i, 2], second, r_third))
+    assert worst <= 8
+
+
 @DTYPES
 @pytest.mark.parametrize("loss", [bl.CrossEntropy(), bl.Focal(gamma=0.5), bl.Focal(gamma=5.0)], ids=repr)
 def test_underflow_is_gradual(loss, dtype):

@@ -18,6 +18,7 @@ import boostloss
 from boostloss import (
     LDAM,
     Asymmetric,
+    Barron,
     Cauchy,
     ClassificationLoss,
     CrossEntropy,
@@ -440,6 +441,7 @@ TWO_CLASSES = [
     QuadraticHinge(),
 ]
 RESIDUALS = [PseudoHuber(delta=1.0), Fair(scale=1.0), Cauchy(scale=1.0), Welsch(scale=1.0), Tukey(scale=1.0)]
+RESIDUALS += [Barron(alpha=0.5, scale=1.0)]
 
 
 @pytest.mark.parametrize("loss", TWO_CLASSES + RESIDUALS, ids=repr)

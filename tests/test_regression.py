@@ -9,7 +9,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from boostloss import AbsoluteError, Huber, LogCosh, Quantile, Tukey
+from boostloss import (
+    AbsoluteError,
+    Barron,
+    Cauchy,
+    Huber,
+    LogCosh,
+    PseudoHuber,
+    Quantile,
+    SquaredError,
+    Tukey,
+    Welsch,
+)
 
 R = np.concatenate([-np.geomspace(1e3, 1e-6, 60), [0.0], np.geomspace(1e-6, 1e3, 60)])
 
@@ -98,6 +109,60 @@ def test_a_small_scale_is_the_absolute_error(loss):
     assert_allclose(value, np.abs(R), atol=1e-9)
     assert_allclose(gradient, np.sign(R), rtol=1e-12)
     assert_allclose(hessian[R != 0], 1 / np.abs(R[R != 0]), rtol=1e-9)
+
+
+BARRON_IS = [
+    (2.0, SquaredError(), 1e-14),
+    (1.0, PseudoHuber(delta=1.5), 1e-14),
+    (0.0, Cauchy(scale=1.5 * 2**0.5), 1e-14),
+    (-1e18, Welsch(scale=1.5 * 2**0.5), 1e-11),
+]
+
+
+@pytest.mark.parametrize(("alpha", "other", "tolerance"), BARRON_IS, ids=repr)
+@pytest.mark.parametrize("curvature", ["auto", "exact"])
+def test_barron_reduces_to(alpha, other, tolerance, curvature):
+    """Shapes 2, 1 and 0 are losses of other names, the limit -inf is one; value, gradient and both curvatures."""
+    ours, theirs = Barron(alpha=alpha, scale=1.5, curvature=curvature), other.set_params(curvature=curvature)
+    for part, expected in zip(of_residual(ours), of_residual(theirs), strict=True):
+        assert_allclose(part, expected, rtol=tolerance, atol=1e-300)
+
+
+def test_barron_of_minus_two_is_geman_mcclure():
+    """2 c^2 x^2 / (x^2 + 4), written out."""
+    c = 1.5
+    value, gradient, hessian = of_residual(Barron(alpha=-2.0, scale=c))
+    x2 = (R / c) ** 2
+    assert_allclose(value, 2 * c**2 * x2 / (x2 + 4), rtol=1e-14)
+    assert_allclose(gradient, 16 * R / (x2 + 4) ** 2, rtol=1e-14)
+    assert_allclose(hessian, np.maximum(16 / (x2 + 4) ** 2, 1e-6), rtol=1e-14)
+
+
+@pytest.mark.parametrize("alpha", [2.0, 1.0, 0.0])
+def test_barron_is_continuous_in_alpha(alpha):
+    """Next to a special shape value, gradient and second derivative are those of that shape; no jump anywhere near."""
+    y = np.zeros_like(R)
+    for step in (1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-17, 1e-19):
+        for near in {min(alpha + step, 2.0), alpha - step}:
+            loss, limit = Barron(alpha=near, scale=1.5), Barron(alpha=alpha, scale=1.5)
+            tolerance = {"rtol": 100 * step + 1e-14}
+            assert_allclose(loss.loss(y, R), limit.loss(y, R), **tolerance)
+            gradients = [shape.gradient_hessian(y, R, curvature="exact") for shape in (loss, limit)]
+            assert_allclose(gradients[0][0], gradients[1][0], **tolerance)
+            assert_allclose(gradients[0][1], gradients[1][1], **tolerance, atol=100 * step)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("alpha", [2.0, 1.5, 1.0, 0.1, 0.0, -0.7, -20.0, -1e6, -1e300])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e15])
+def test_barron_far_out(alpha, scale, dtype):
+    """Up to the largest residual there is no NaN, and the curvature is positive."""
+    largest = float(np.finfo(dtype).max)
+    r = np.array([sign * a for a in (0.0, 1e-30, 1e18, 1e19, 1e36, largest / 2, largest) for sign in (-1, 1)], dtype)
+    loss = Barron(alpha=alpha, scale=scale)
+    for part in (*of_residual(loss, r), loss.gradient_hessian(np.zeros_like(r), r, curvature="exact")[1]):
+        assert not np.isnan(part).any()
+    assert (of_residual(loss, r)[2] > 0).all()
 
 
 @pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import CLASSIFICATION, REGRESSION, over
 
-from boostloss import AbsoluteError, CrossEntropy, LogCosh, Poly1, Quantile, Welsch
+from boostloss import AbsoluteError, Barron, CrossEntropy, LogCosh, Poly1, Quantile, Welsch
 
 reason = "scikit-learn's private losses or their tests are not where these adapters look for them"
 theirs = pytest.importorskip("sklearn._loss.tests.test_loss", reason=reason)
@@ -142,7 +142,7 @@ def test_graceful_squeezing(case):
 # The range of the data is narrowed where their absolute tolerance of 1e-10 lies below the noise of differences: with
 # targets up to 100 these gradients have saturated, and the loss is about 2,000 (noise 1e-9); with a gradient of 2 to 4
 # a Hessian of 5e-6 has a noise of 8e-10.
-NARROWER = {(AbsoluteError, LogCosh, Quantile, Welsch): {"y_bound": (-5, 5)}, Poly1: {"raw_bound": (-2, 2)}}
+NARROWER = {(AbsoluteError, Barron, LogCosh, Quantile, Welsch): {"y_bound": (-5, 5)}, Poly1: {"raw_bound": (-2, 2)}}
 
 
 @over([case for case in CASES if not case.is_kinked])

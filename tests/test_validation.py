@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from boostloss import (
     LDAM,
     Asymmetric,
+    Barron,
     CrossEntropy,
     Focal,
     HardTruncated,
@@ -320,6 +321,10 @@ BAD = [
     *[(Quantile, {"bandwidth": bad}, ValueError, f"bandwidth == {bad!r}, must be > 0.") for bad in (0, -1.0)],
     *[(Quantile, {"quantile": bad}, ValueError, f"quantile == {bad!r}, must be in (0, 1).")
       for bad in (0, 1, -0.5, 1.1, float("nan"))],
+    *[(Barron, {"alpha": bad}, ValueError, f"alpha == {bad!r}, must be <= 2.")
+      for bad in (2.5, float("nan"), float("inf"), float("-inf"))],
+    *[(Barron, {"alpha": bad}, TypeError, f"alpha == {bad!r}, must be a number <= 2.") for bad in ("1", None, True)],
+    (Barron, {"scale": "mad"}, ValueError, "scale == 'mad', must be 'auto' or a number > 0."),
     *[(HardTruncated, {"theta": bad}, ValueError, f"theta == {bad!r}, must be in (0.5, 1).")
       for bad in (0.5, 1, 0.2, float("nan"))],
     *[(SoftTruncated, {"theta": bad}, ValueError, f"theta == {bad!r}, must be in (0, 1).") for bad in (0, 1, -1.0)],

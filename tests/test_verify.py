@@ -243,3 +243,8 @@ def test_invalid_hyper_parameter_is_an_error():
     """Parameters are checked before anything runs."""
     with pytest.raises(ValueError, match="gamma"):
         check(bl.Focal().set_params(gamma=-1.0))
+
+
+def test_terms_of_tiny_derivatives():
+    """A third derivative that underflows still counts as r times itself: far out, h = 5e-307 and r h' = 9e-306."""
+    assert_correct(bl.Barron(alpha=-17.505315, scale=385.0678))

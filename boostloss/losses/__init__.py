@@ -1,6 +1,7 @@
 """What is minimised: formulas, and what follows from them."""
 
 from boostloss.losses.asymmetric import Asymmetric
+from boostloss.losses.barron import Barron
 from boostloss.losses.base import Loss
 from boostloss.losses.batch import Dice, FocalTversky, GradientHarmonized, Tversky
 from boostloss.losses.classification import CrossEntropy, Focal, KLDivergence
@@ -27,6 +28,7 @@ __all__ = [
     "AbsoluteError",
     "Asymmetric",
     "AsymmetricHuber",
+    "Barron",
     "Cauchy",
     "ClassificationLoss",
     "CrossEntropy",

@@ -46,17 +46,17 @@ class Residuals(Problem):
         (batch,) = self.batches
         quantities = self.kernel(batch, np.float64)
         third, _ = self.difference(batch, 2)
-        value, gradient, hessian = self._terms((*quantities, third))
+        value, gradient, hessian = self._terms((*quantities, batch.x * quantities[2], batch.x * third))
         # a second derivative far below the majoriser psi(r) / r is beyond the digits of differences
         return [(value, gradient, largest(hessian, np.divide(quantities[1], batch.x)))]
 
     def _terms(self, quantities: tuple[Floats, ...]) -> tuple[Floats, ...]:
-        """The largest terms, from value and three derivatives."""
-        value, gradient, hessian, third = quantities
+        """The largest terms, from value, two derivatives, and r times the second and the third."""
+        value, gradient, hessian, r_hessian, r_third = quantities
         r = self.batches[0].x
         quantile = getattr(self.loss, "quantile", None)
         slope = 0.0 if quantile is None else np.where(r > 0, 1 - quantile, quantile)
-        return abs(value), largest(gradient, r * hessian, slope), largest(hessian, r * third)
+        return abs(value), largest(gradient, r_hessian, slope), largest(hessian, r_third)
 
     def truth(self, ctx: Any) -> dict[Any, list[Truth]]:
         """The formula at every residual."""
@@ -65,6 +65,7 @@ class Residuals(Problem):
         step = min(self.scales)
         rows = [exact_derivatives(ctx, kernel, r, abs(r) or step, 0.0, scalars) for r in self.batches[0].x]
         columns = as_columns(rows)
-        terms = self._terms(tuple(column.astype(float) for column in columns[:4]))
+        products = [self.batches[0].x * column for column in columns[2:4]]  # a factor alone may underflow
+        terms = self._terms(tuple(column.astype(float) for column in (*columns[:3], *products)))
         truth = Truth(columns[:3], terms, tuple(column.astype(bool) for column in columns[4:]))
         return {dtype: [truth] for dtype in DTYPES}
