@@ -123,6 +123,15 @@ def test_built_in_losses_pass(case):
     }
 
 
+SCALES = [f(c) for c in (1e-9, 1e9) for f in (lambda c: bl.Welsch(scale=c), lambda c: bl.PseudoHuber(delta=c))]
+
+
+@pytest.mark.parametrize("loss", SCALES, ids=repr)
+def test_scales_far_from_1_pass(loss):
+    """Also where the weight of a row is subnormal in float32 and its pull is not."""
+    assert_correct(loss)
+
+
 class OfPrediction(bl.RegressionLoss):
     """Half the squared relative error, a formula of target and raw prediction."""
 

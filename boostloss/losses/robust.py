@@ -188,12 +188,13 @@ class Welsch(ScaledLoss):
         a = abs(r) / c
         a = 50.0 if a > 50.0 else a
         low = (abs(r) - a * c) / c if a < 50.0 else 0.0  # what rounding took from a
-        weight = exp_product(joined(-a, -2.0 * low), a)
+        root = exp_product(joined(-a, -2.0 * low), 0.5 * a)  # of the weight, which may be subnormal
+        weight = root * root
         x2 = real(a * a)
         value = -0.5 * expm1(-x2) if x2 < 1.0 else 0.5 * (1.0 - weight)
         scale = real(c)
-        second = (1.0 - 2.0 * x2) * weight
-        pull = r * weight if weight > 0.0 else 0.0
+        second = (1.0 - 2.0 * x2) * root * root
+        pull = r * root * root if root > 0.0 else 0.0
         return scale * (scale * value), pull, second, weight if weight > LEAST_WEIGHT else LEAST_WEIGHT
 
 
