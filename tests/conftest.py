@@ -50,9 +50,9 @@ from boostloss import (
 
 SCALES = "delta", "scale", "bandwidth"
 AUTO_FACTORS = {
-    "MAPE": 0.5,
-    "SMAPE": 0.5,
-    "AbsoluteError": 0.5,
+    "MAPE": 1.0,
+    "SMAPE": 1.0,
+    "AbsoluteError": 1.0,
     "AsymmetricHuber": 1.3,
     "Barron": 1.3,
     "Cauchy": 2.3,
@@ -146,8 +146,9 @@ class Case:
         loss = copy.deepcopy(self.loss)
         for name in SCALES:
             if getattr(loss, name, None) == "auto":
-                is_quantile = isinstance(loss, Quantile)
-                factor = 2 * loss.quantile * (1 - loss.quantile) if is_quantile else AUTO_FACTORS[type(loss).__name__]
+                factor = AUTO_FACTORS.get(type(loss).__name__)
+                if isinstance(loss, Quantile):
+                    factor = (4 * loss.quantile * (1 - loss.quantile)) ** 1.5
                 loss.set_params(**{name: factor * residual_scale(deviation(loss, y, raw), weight)})
         return loss
 

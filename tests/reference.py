@@ -227,7 +227,7 @@ def residual(loss, y, raw, weight=None):
     tilt, side = 0.0, 1.0
     if name in ("Quantile", "AbsoluteError"):
         tau = loss.quantile if name == "Quantile" else 0.5
-        b = 2 * tau * (1 - tau) * S if loss.bandwidth == "auto" else loss.bandwidth
+        b = (4 * tau * (1 - tau)) ** 1.5 * S if loss.bandwidth == "auto" else loss.bandwidth
         s, tilt = np.sqrt(r**2 + b**2), 0.5 - tau
         value, gradient, hessian = s / 2 + tilt * r, r / (2 * s) + tilt, b**2 / (2 * s**3)
         if name == "AbsoluteError":
@@ -252,7 +252,7 @@ def residual(loss, y, raw, weight=None):
 
 def smooth_percentage(loss, y, raw, weight):
     """MAPE by y, SMAPE by mu, both chained by the derivatives of the prediction mu."""
-    b = 0.5 * residual_scale(deviation(loss, y, raw), weight) if loss.bandwidth == "auto" else loss.bandwidth
+    b = residual_scale(deviation(loss, y, raw), weight) if loss.bandwidth == "auto" else loss.bandwidth
     if type(loss).__name__ == "MAPE":
         u, du, d2u = (raw - y) / np.abs(y), 1 / np.abs(y), 0.0
     else:

@@ -169,7 +169,7 @@ def test_residual_losses_equal_the_formula_in_plain_python(case):
 @over([case for case in REGRESSION if case.is_automatic])
 @WEIGHTED
 def test_automatic_scale_is_a_number_within_a_round(case, weighted):
-    """ "auto" equals the same loss with the batch's own scale, 1.3 S, 1.2 S or 2 tau (1 - tau) S, as a number."""
+    """ "auto" equals the same loss with the batch's own scale, 1.3 S, 1.2 S or (4 tau (1 - tau))^1.5 S, as a number."""
     y, raw, weight = case.sample(weighted=weighted)
     frozen = case.frozen(y, raw, weight)
     assert_allclose(case.loss.loss(y, raw, weight), frozen.loss(y, raw, weight), rtol=1e-12)

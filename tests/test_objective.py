@@ -119,6 +119,35 @@ def test_step_of_residual_losses(case, rate):
         assert_allclose(a, b, rtol=3e-6, atol=3e-6 * np.abs(b).max())
 
 
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", [0.05, 0.3])
+def test_step_of_outer_quantiles_shortens(quantile, rate):
+    """By sqrt(1 + (1 - 2 tau)^2 t / 2.5), t the rate times the rounds of this training before; never the curvature."""
+    case = Case(Quantile(quantile=quantile))
+    y, raw, _ = case.sample()
+    objective, data = Objective(case.loss, learning_rate=rate), dmatrix(case)
+    of_arrays = [objective(y, raw) for _ in range(4)]
+    of_data = [[a.copy() for a in objective(np.zeros(N_ROWS), data)] for _ in range(4)]
+    for (first, first_hessian), *later in (of_arrays, of_data):
+        for n, (gradient, hessian) in enumerate(later, 1):
+            shorter = np.sqrt(1 + (1 - 2 * quantile) ** 2 * n * rate / 2.5)
+            assert_allclose(gradient * shorter, first, rtol=1e-5)
+            assert_array_equal(hessian, first_hessian)
+
+
+def test_steps_do_not_shorten_without_a_learning_rate():
+    """Nor with the exact curvature, and another training begins anew."""
+    case = Case(Quantile(quantile=0.9))
+    y, raw, _ = case.sample()
+    exact = Quantile(quantile=0.9, curvature="exact")
+    for objective in (case.loss, Objective(case.loss), Objective(exact, learning_rate=0.3)):
+        assert_array_equal(objective(y, raw)[0], objective(y, raw)[0])
+    begun, again = (Objective(case.loss, learning_rate=0.3) for _ in range(2))
+    first = begun(y, raw)[0]
+    assert (np.abs(begun(y, raw)[0]) < np.abs(first)).all()
+    assert_array_equal(again(y, raw)[0], first)
+
+
 # ----------------------------------------------------------------------------------------------------------- data sets
 
 

@@ -19,7 +19,7 @@ class MAPE(ScaledLoss):
     Parameters
     ----------
     bandwidth : "auto" or float > 0, default="auto"
-        b, a relative error. "auto" is 0.5 S, with S = (mean of sqrt(abs(u)))^2 of the round.
+        b, a relative error. "auto" is S, with S = (mean of sqrt(abs(u)))^2 of the round.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the majoriser 1 / (y^2 sqrt(u^2 + b^2)); "exact" is the second derivative, floored.
 
@@ -31,7 +31,7 @@ class MAPE(ScaledLoss):
     """
 
     scale_name = "bandwidth"
-    auto_factor = 0.5
+    auto_factor = 1.0
     step_without_learning_rate = 0.7
     variable = "prediction"
 
@@ -71,7 +71,7 @@ class SMAPE(ScaledLoss):
     Parameters
     ----------
     bandwidth : "auto" or float > 0, default="auto"
-        b, a relative error. "auto" is 0.5 S, with S = (mean of sqrt(abs(r)))^2 of the round.
+        b, a relative error. "auto" is S, with S = (mean of sqrt(abs(r)))^2 of the round.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the majoriser psi(r) / r, at least 1e-6 of its largest value; "exact" is the second derivative,
         floored.
@@ -85,7 +85,7 @@ class SMAPE(ScaledLoss):
     """
 
     scale_name = "bandwidth"
-    auto_factor = 0.5
+    auto_factor = 1.0
     step_without_learning_rate = 0.7
     link = "log"
     has_far_minima = True

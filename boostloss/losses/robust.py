@@ -26,7 +26,7 @@ class AbsoluteError(ScaledLoss):
     Parameters
     ----------
     bandwidth : "auto" or float > 0, default="auto"
-        b, in the unit of y. "auto" is 0.5 S, with S = (mean of sqrt(abs(r)))^2 of the round.
+        b, in the unit of y. "auto" is S, with S = (mean of sqrt(abs(r)))^2 of the round.
     curvature : {"auto", "exact"}, default="auto"
         "auto" is the majoriser 1 / sqrt(r^2 + b^2); "exact" is the second derivative, floored.
 
@@ -37,7 +37,7 @@ class AbsoluteError(ScaledLoss):
     """
 
     scale_name = "bandwidth"
-    auto_factor = 0.5
+    auto_factor = 1.0
     leaf_quantile = 0.5
     step_without_learning_rate = 0.7
 
