@@ -72,7 +72,8 @@ class Quantile(RegressionLoss):
 
     def _of_levels(self):
         """One loss for every level of a sequence."""
-        losses = [Quantile(quantile=level, bandwidth=self.bandwidth, curvature=self.curvature) for level in self.quantile]
+        shared = {"bandwidth": self.bandwidth, "curvature": self.curvature}
+        losses = [Quantile(quantile=level, **shared) for level in self.quantile]
         memory = getattr(self, "_memory", None)
         if memory is None:
             return losses
