@@ -49,7 +49,8 @@ class XGBoost:
         start = loss.fit_intercept_only(y, sample_weight)
         row_count = xgboost_api._row_count(loss, params, y, start)
         in_rows = xgboost_api._in_rows(params, row_count)
-        objective = Objective(loss, xgboost_api._learning_rate(params), row_count)
+        n_rounds_before = xgboost_api._rounds_of(fit_params.get("xgb_model"))
+        objective = Objective(loss, xgboost_api._learning_rate(params), n_rounds_before, row_count)
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
         estimator.set_params(objective=objective, **link, **in_rows)
         if fit_params.get("xgb_model") is None:
@@ -108,7 +109,8 @@ class LightGBM:
         rate = lightgbm_api._learning_rate(params)
         # A classifier counts its classes itself
         outputs = {} if isinstance(loss, ClassificationLoss) else lightgbm_api._outputs(loss)
-        estimator.set_params(objective=Objective(loss, learning_rate=rate), **outputs)
+        n_rounds_before = lightgbm_api._rounds_of(fit_params.get("init_model"))
+        estimator.set_params(objective=Objective(loss, rate, n_rounds_before), **outputs)
         if lightgbm_api._given(params, lightgbm_api.METRIC) is None:
             estimator.set_params(metric="None")  # else the wrapper adds a built-in metric, of raw scores
             if fit_params.get("eval_metric") is None:

@@ -45,6 +45,17 @@ def _learning_rate(params: dict[str, Any]) -> float:
     return float(_given(params, LEARNING_RATE, 0.1))
 
 
+def _rounds_of(model: Any) -> int:
+    """Number of rounds of a model to continue: a Booster, an estimator or a file."""
+    import lightgbm
+
+    if model is None:
+        return 0
+    model = getattr(model, "booster_", model)
+    model = model if isinstance(model, lightgbm.Booster) else lightgbm.Booster(model_file=model)
+    return model.current_iteration()
+
+
 def _metric_names(params: dict[str, Any]) -> Iterable[Any]:
     metrics = _given(params, METRIC, ())
     return metrics.split(",") if isinstance(metrics, str) else metrics
@@ -218,7 +229,7 @@ def train(
         metrics, hooks = [renewal.metric(), *metrics], [*hooks, *renewal.callbacks()]
     with _started([] if own_start else data_sets, start), labels_read_once():
         booster: Any = lightgbm.train(
-            {**params, "objective": Objective(resolved, learning_rate=_learning_rate(params))},
+            {**params, "objective": Objective(resolved, _learning_rate(params), _rounds_of(init_model))},
             train_set,
             num_boost_round,
             valid_sets=valid_sets,

@@ -37,6 +37,8 @@ class Objective:
     loss : Loss
     learning_rate : float, optional
         That of the training, where it is known: the step of residual losses depends on it.
+    n_rounds_before : int, default=0
+        In the model that the training continues: the steps of outer quantiles shorten as a training goes on.
     row_count : float > 0, default=1.0
         The mean curvature of a row, for regression losses, whose engine was told so in its parameters.
     has_memory : bool, default=True
@@ -45,10 +47,10 @@ class Objective:
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None, row_count=1.0, has_memory=True):
+    def __init__(self, loss, learning_rate=None, n_rounds_before=0, row_count=1.0, has_memory=True):
         loss._validate()
         self.loss = loss
-        self.training = Training(learning_rate, row_count)
+        self.training = Training(learning_rate, n_rounds_before, row_count)
         self._memory: dict[str, Any] | None = {} if has_memory else None
 
     def __repr__(self):

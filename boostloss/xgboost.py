@@ -158,7 +158,7 @@ def train(
             {**params, **_in_rows(params, row_count), **_link(resolved)},
             dtrain,
             num_boost_round,
-            obj=Objective(resolved, _learning_rate(params), row_count),
+            obj=Objective(resolved, _learning_rate(params), _rounds_of(xgb_model), row_count),
             custom_metric=resolved.metric if custom_metric is None else custom_metric,
             xgb_model=xgb_model,
             **arguments,
@@ -171,6 +171,17 @@ def _learning_rate(params: dict[str, Any]) -> float:
     given = (params.get(name) for name in ("learning_rate", "eta"))
     default = 0.5 if params.get("booster") == "gblinear" else 0.3
     return float(next((rate for rate in given if rate is not None), default))
+
+
+def _rounds_of(model: Any) -> int:
+    """Number of rounds of a model to continue: a Booster, an estimator or a file."""
+    import xgboost
+
+    if model is None:
+        return 0
+    model = model.get_booster() if hasattr(model, "get_booster") else model
+    model = model if isinstance(model, xgboost.Booster) else xgboost.Booster(model_file=model)
+    return model.num_boosted_rounds()
 
 
 def _number_of_classes(given: Any) -> int | None:

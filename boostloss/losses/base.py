@@ -50,6 +50,7 @@ class Training:
     """What an objective knows of the training it serves."""
 
     learning_rate: float | None = None  # None: unknown
+    n_rounds_before: int = 0  # in the model that it continues
     row_count: float = 1.0  # the mean curvature of a row: `lambda` and `min_child_weight` are in units of it
 
 

@@ -60,7 +60,8 @@ class RegressionLoss(Loss):
 
     def _targets(self, y_true, sample_weight, n_outputs, dtype):
         if n_outputs != self.n_outputs:
-            raise ValueError(f"raw_prediction has {n_outputs} columns, must have {self.n_outputs} for {self!r}.")
+            number = self.n_outputs if self.n_outputs > 1 else "one"
+            raise ValueError(f"raw_prediction has {n_outputs} columns, must have {number} for {self!r}.")
         y = check_real_array("y_true", y_true)
         if y.size == 0:
             raise ValueError("y_true has 0 rows, must have at least one.")
@@ -120,16 +121,16 @@ class RegressionLoss(Loss):
 
     # ------------------------------------------------------------------------------------------------ what engines get
 
-    def _step(self, learning_rate):
+    def _step(self, training):
         """Factor on the curvature: with the majoriser alone a step is a third to a half of Newton's.
 
         min(1, 1.6 sqrt(learning rate)) was best on average over nine data sets; it keeps descent (factor > rate / 2).
         """
         if self.curvature == "exact" or self.has_newton_step:
             return 1.0
-        if learning_rate is None:
+        if training.learning_rate is None:
             return self.step_without_learning_rate
-        return min(1.0, 1.6 * np.sqrt(learning_rate))
+        return min(1.0, 1.6 * np.sqrt(training.learning_rate))
 
     def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         """Divide both by the mean curvature, so that `min_child_weight` and `lambda` count rows whatever the unit of y.
@@ -142,7 +143,7 @@ class RegressionLoss(Loss):
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (hessian,))
         factor = training.row_count * targets.total_weight / total
-        factors = factor / self._step(training.learning_rate), factor
+        factors = factor / self._step(training), factor
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
     @property
