@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 import threading
 import warnings
 import weakref
@@ -104,15 +105,28 @@ def resolved_loss(loss, label, weight, n_classes=None):
     return loss.resolve(label, weight)
 
 
-def spread(loss, label, start):
-    """S of the targets about the start, in terms of the link: one number for all outputs of a regression loss."""
-    targets = loss._targets(label, None, loss.n_outputs, np.float64)
-    return float(np.mean(np.sqrt(np.abs(targets.y_true - np.mean(start)))) ** 2)
+def spread(loss, label, weight, start, power=0.5):
+    """(Weighted mean of abs(y - start)^power)^(1 / power), S for .5: one number for all outputs.
+
+    0 where float32, in which engines keep targets, does not tell them from the start.
+    """
+    targets = loss._targets(label, weight, loss.n_outputs, np.float64)
+    weight = targets.sample_weight if targets.sample_weight.size else None
+    size = np.average(np.abs(targets.y_true - np.mean(start)) ** power, weights=weight) ** (1 / power)
+    return float(size) if size > np.finfo(np.float32).eps * np.abs(np.mean(start)) else 0.0
 
 
-def warn_of_unit(size, least, greatest, stacklevel):
-    """Warn where targets spread so little or so much that float32 or an engine's own thresholds matter."""
+def warn_of_unit(loss, label, weight, start, least, greatest):
+    """Warn of targets that spread so little or so much that float32 or an engine's own thresholds matter.
+
+    A few targets that are not zero spread all of them in root mean square only, a few that are large only so as well.
+    """
+    size = spread(loss, label, weight, start, 2)
+    size = size if size < least else spread(loss, label, weight, start)
     if 0 < size < least or size > greatest:
+        stacklevel = 1
+        while sys._getframe(stacklevel).f_globals["__name__"].partition(".")[0] == "boostloss":
+            stacklevel += 1
         warnings.warn(
             f"y_true spreads by {size:.3g} about the start, which should be in [{least:g}, {greatest:g}]: rescale it, "
             "and predictions back, for rounding and the engine's thresholds for gains know no unit.",
@@ -143,9 +157,9 @@ def _plain(value):
             n_classes = getattr(value, "n_classes_", 2)
             params["class_weight"] = [params["class_weight"].get(k, 1.0) for k in range(n_classes)]
         return {"loss": type(value).__name__, "params": {name: _plain(item) for name, item in params.items()}}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(v) for v in value]
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) or hasattr(value, "__array__") else value
 
 
 def restore(text):

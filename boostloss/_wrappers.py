@@ -33,6 +33,8 @@ class XGBoost:
         refuse(params, xgboost_api.REFUSED, loss, "the loss decides it", "estimator.{}")
         refuse(params, ("num_class",), loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
+        has_link = getattr(loss, "link", None) == "identity"
+        xgboost_api._check_metrics(loss, params["eval_metric"], has_link, "estimator.eval_metric")
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
         if _has_log_link(loss):
             refuse(fit_params, ("xgb_model",), loss, NO_CONTINUATION, "{}")
@@ -47,7 +49,7 @@ class XGBoost:
         """Train with a resolved loss on checked data."""
         params = estimator.get_params()
         start = loss.fit_intercept_only(y, sample_weight)
-        row_count = xgboost_api._row_count(loss, params, y, start)
+        row_count = xgboost_api._row_count(loss, params, y, sample_weight, start)
         in_rows = xgboost_api._in_rows(params, row_count)
         n_rounds_before = xgboost_api._rounds_of(fit_params.get("xgb_model"))
         objective = Objective(loss, xgboost_api._learning_rate(params), n_rounds_before, row_count)
@@ -64,6 +66,7 @@ class XGBoost:
         booster = estimator.get_booster()
         booster.set_attr(**{xgboost_api.ATTRIBUTE: description})
         estimator.set_params(**{name: params.get(name) for name in in_rows})
+        xgboost_api._set_back(booster, params, in_rows)
         if _has_log_link(loss):
             booster.set_param({**xgboost_api._link(loss), "base_score": xgboost_api._base_score(loss, start)})
 
@@ -117,7 +120,7 @@ class LightGBM:
                 fit_params["eval_metric"] = loss.metric
         start = None if fit_params.get("init_model") is not None else loss.fit_intercept_only(y, sample_weight)
         if start is not None:
-            lightgbm_api._check_unit(loss, y, start)
+            lightgbm_api._check_unit(loss, y, sample_weight, start)
             fit_params["init_score"] = lightgbm_api._init_score(start, len(y))
             fit_params["eval_init_score"] = [lightgbm_api._init_score(start, len(labels)) for _, labels in eval_sets]
         fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._KeepObjective()]

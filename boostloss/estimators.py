@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Tags, check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
@@ -273,7 +274,7 @@ class LossRegressor(RegressorMixin, _LossEstimator):
     Attributes
     ----------
     estimator_ : XGBRegressor or LGBMRegressor
-        The trained copy. Its saved file holds the start.
+        The trained copy. Its saved file holds the start, and the link where that is a logarithm (not of ``MSLE``).
     loss_ : RegressionLoss
         The loss with everything that depends on the training labels as numbers.
     n_features_in_ : int
@@ -307,10 +308,33 @@ class LossRegressor(RegressorMixin, _LossEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,), or (n_samples, n_quantiles) for several
         """
         raw_predictions = self._raw_predictions(X)
         return self.loss_.predict(raw_predictions)
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination; of several quantiles the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+            At most 1, higher is better; 0 for the best constant.
+        """
+        prediction = self.predict(X)
+        if prediction.ndim == 1:
+            return r2_score(y, prediction, sample_weight=sample_weight)
+        scores = [
+            d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight)
+            for level, column in zip(self.loss_.quantile, prediction.T, strict=True)
+        ]
+        return float(np.mean(scores))
 
 
 def _has_several_labels(y: ArrayLike) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from boostloss import _lightgbm_text
-from boostloss._engine import labels_read_once, refuse, resolved_loss, spread, warn_of_unit
+from boostloss._engine import labels_read_once, refuse, resolved_loss, warn_of_unit
 from boostloss._lightgbm_renewal import LeafRenewal
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
@@ -74,16 +74,23 @@ def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]
     if _given(params, BOOSTING) == "dart":
         warnings.warn("LightGBM's dart is not reproducible with a custom objective.", stacklevel=3)
     for name in _metric_names(params):
-        if isinstance(loss, ClassificationLoss) and str(name).strip().lower() not in METRICS_OF_RANKS:
+        if not _takes_metric(loss, str(name).strip().lower()):
             raise ValueError(f"{where.format('metric')} == {name!r} contradicts loss == {loss!r}: LightGBM would "
                              "evaluate it on raw scores. Leave it out for the loss's own metric, or give a callable.")
+
+
+def _takes_metric(loss: Any, name: str) -> bool:
+    """Whether raw scores suffice for a built-in metric."""
+    if isinstance(loss, ClassificationLoss):
+        return name in METRICS_OF_RANKS
+    return name in NO_METRIC or (loss.link == "identity" and loss.n_outputs == 1)
 
 
 def _check_renewal(params: dict[str, Any], loss: Any, keep_training_booster: bool) -> None:
     """Raise for what leaf renewal cannot do."""
     if getattr(loss, "leaf_quantile", None) is None:
-        raise ValueError(f"renew_leaves == True contradicts loss == {loss!r}: its best leaf is no quantile of "
-                         "residuals, as that of Quantile and AbsoluteError is.")
+        raise ValueError(f"renew_leaves == True contradicts loss == {loss!r}: its best leaf is no single "
+                         "quantile of residuals, as that of AbsoluteError and of Quantile with one level is.")
     against = {name: reason for name, reason in AGAINST_RENEWAL.items() if np.any(params.get(name))}
     if _given(params, BOOSTING) == "dart":
         against |= dict.fromkeys(BOOSTING, "dart changes earlier trees")
@@ -106,10 +113,10 @@ def _link(loss: Any) -> str:
     return "binary sigmoid:1" if loss.n_classes_ == 2 else f"multiclass num_class:{loss.n_classes_}"
 
 
-def _check_unit(loss: Any, label: Any, start: Any) -> None:
+def _check_unit(loss: Any, label: Any, weight: Any, start: Any) -> None:
     """Warn of targets whose unit float32 gradients do not bear."""
     if not isinstance(loss, ClassificationLoss):
-        warn_of_unit(spread(loss, label, start), LEAST_SPREAD, GREATEST_SPREAD, stacklevel=3)
+        warn_of_unit(loss, label, weight, start, LEAST_SPREAD, GREATEST_SPREAD)
 
 
 def _outputs(loss: Any) -> dict[str, int]:
@@ -215,7 +222,7 @@ def train(
         params.pop(name, None)
     params.update(_outputs(resolved))
     start = resolved.fit_intercept_only(label, weight)
-    _check_unit(resolved, label, start)
+    _check_unit(resolved, label, weight, start)
     own_start = init_model is not None
     if not own_start and train_set.get_init_score() is not None:
         warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)
@@ -283,6 +290,8 @@ def _finish(booster: Any, link: str, start: Any, keep_training_booster: bool) ->
     if keep_training_booster:
         if start is not None:
             _add_start(booster, np.atleast_1d(start))
+        if booster.num_model_per_iteration() > 1 and link == "regression":
+            return  # several quantiles, which LightGBM has no objective for: raw scores are predictions
         name, *settings = link.split()
         booster.reset_parameter({"objective": name, **dict(setting.split(":") for setting in settings)})
         return

@@ -22,7 +22,7 @@ LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets
 LEAST_SPREAD_OF_PLAIN_OBJECTIVE = 1e-2
 
 
-def _row_count(loss: Any, params: dict[str, Any], label: Any, start: Any) -> float:
+def _row_count(loss: Any, params: dict[str, Any], label: Any, weight: Any, start: Any) -> float:
     """The mean curvature of a row: more than 1 where targets spread by less than 1.
 
     XGBoost drops splits that gain less than 1e-6 in the unit of y squared. With gradient, curvature and all that is
@@ -32,9 +32,15 @@ def _row_count(loss: Any, params: dict[str, Any], label: Any, start: Any) -> flo
     """
     if isinstance(loss, ClassificationLoss) or not loss.counts_rows or params.get("booster") == "gblinear":
         return 1.0
-    size = spread(loss, label, start)
-    warn_of_unit(size, LEAST_SPREAD, GREATEST_SPREAD, stacklevel=4)
+    warn_of_unit(loss, label, weight, start, LEAST_SPREAD, GREATEST_SPREAD)
+    size = spread(loss, label, weight, start)
     return 1.0 if size >= 1 or size < np.finfo(np.float32).tiny else float(2.0 ** min(60, np.ceil(-2 * np.log2(size))))
+
+
+def _set_back(booster: Any, params: dict[str, Any], in_rows: dict[str, Any]) -> None:
+    """Have a booster whose training is over keep the user's parameters, for it may be continued with other targets."""
+    ones = {name: 1.0 for names in COUNTED_AS_ONE for name in names}
+    booster.set_param({name: ones[name] if params.get(name) is None else params[name] for name in in_rows})
 
 
 def _in_rows(params: dict[str, Any], row_count: float) -> dict[str, Any]:
@@ -86,12 +92,13 @@ def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int
     Returns
     -------
     dict
-        ``objective`` (it names the link; gradients come from ``obj``), ``base_score``, and ``num_class`` for K > 2.
+        ``objective`` (it names the link; gradients come from ``obj``), ``base_score``, ``num_class`` for K > 2,
+        ``num_target`` for several quantiles.
     """
     resolved = resolved_loss(loss, y_true, sample_weight, n_classes)
     start = resolved.fit_intercept_only(y_true, sample_weight)
     if not isinstance(resolved, ClassificationLoss):
-        warn_of_unit(spread(resolved, y_true, start), LEAST_SPREAD_OF_PLAIN_OBJECTIVE, GREATEST_SPREAD, stacklevel=2)
+        warn_of_unit(resolved, y_true, sample_weight, start, LEAST_SPREAD_OF_PLAIN_OBJECTIVE, GREATEST_SPREAD)
     return {**_link(resolved), "base_score": _base_score(resolved, start)}
 
 
@@ -112,7 +119,7 @@ def train(
     params : dict
         As for ``xgboost.train``, without what the loss decides (objective, base_score, scale_pos_weight, ...). For
         regression targets that spread by less than 1, lambda, alpha, gamma and min_child_weight are multiplied by a
-        power of two, as the gradients are: trees are those of any other unit.
+        power of two, as the gradients are: trees are those of any other unit (but for ``gradient_based`` sampling).
     dtrain : xgboost.DMatrix
         Labels and weights come from it. A ``base_margin`` of yours is used as the start, with a warning.
     num_boost_round : int, default=10
@@ -149,13 +156,16 @@ def train(
         params["base_score"] = _base_score(resolved, start)
         if dtrain.get_base_margin().size:
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
+    has_link = getattr(resolved, "link", None) in ("identity", "log")
+    _check_metrics(resolved, params.get("eval_metric"), has_link, "params['eval_metric']")
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
-    row_count = _row_count(resolved, params, label, start)
+    row_count = _row_count(resolved, params, label, weight, start)
+    in_rows = _in_rows(params, row_count)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
     with labels_read_once():
         booster = xgboost.train(
-            {**params, **_in_rows(params, row_count), **_link(resolved)},
+            {**params, **in_rows, **_link(resolved)},
             dtrain,
             num_boost_round,
             obj=Objective(resolved, _learning_rate(params), _rounds_of(xgb_model), row_count),
@@ -164,7 +174,17 @@ def train(
             **arguments,
         )
     booster.set_attr(**{ATTRIBUTE: description})
+    _set_back(booster, params, in_rows)
     return booster
+
+
+def _check_metrics(loss: Any, metrics: Any, has_link: bool, where: str) -> None:
+    """Raise for built-in metrics of a regression loss that would see raw predictions in place of predictions."""
+    metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    names = [name for name in metrics if isinstance(name, str)]
+    if names and not isinstance(loss, ClassificationLoss) and (loss.n_outputs > 1 or not has_link):
+        raise ValueError(f"{where} == {names[0]!r} contradicts loss == {loss!r}: XGBoost would evaluate it on raw "
+                         "predictions. Leave it out for the loss's own metric, or give a callable.")
 
 
 def _learning_rate(params: dict[str, Any]) -> float:

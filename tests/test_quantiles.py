@@ -2,11 +2,13 @@
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost as xgb
 from lightgbm import LGBMRegressor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -168,6 +170,72 @@ def test_levels_that_are_none(quantile, message):
     """Levels ascend in (0, 1)."""
     with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
         Quantile(quantile=quantile)
+
+
+class LogQuantile(Quantile):
+    """A user's: the same formula of logarithms."""
+
+    link = "log"
+
+
+def test_subclasses_keep_their_formula_and_link(task):
+    """Levels of a sequence are losses of the subclass."""
+    y = np.exp(task[1] / 3)
+    several, one = LogQuantile(quantile=[0.2, 0.7]), LogQuantile(quantile=0.7)
+    assert several.fit_intercept_only(y)[1] == one.fit_intercept_only(y)
+    raw = np.column_stack([np.full(len(y), 0.3), np.full(len(y), -0.2)])
+    assert_array_equal(several.gradient_hessian(y, raw)[0][:, 1], one.gradient_hessian(y, raw[:, 1].copy())[0])
+    assert_array_equal(several.predict(raw[:1]), np.exp([[-0.2, 0.3]]))
+
+
+@pytest.mark.parametrize("make", [XGBRegressor, LGBMRegressor])
+def test_score_is_that_of_the_pinball_loss(make, task):
+    """The mean of scikit-learn's D^2 pinball scores; searches need no scorer."""
+    X, y, weight = task
+    model = LossRegressor(make(n_estimators=20, n_jobs=1), Quantile(quantile=LEVELS)).fit(X, y)
+    predicted = model.predict(X)
+    scores = [d2_pinball_score(y, predicted[:, k], alpha=q, sample_weight=weight) for k, q in enumerate(LEVELS)]
+    assert_allclose(model.score(X, y, weight), np.mean(scores))
+    one = LossRegressor(make(n_estimators=20, n_jobs=1), Quantile()).fit(X, y)
+    assert_allclose(one.score(X, y, weight), r2_score(y, one.predict(X), sample_weight=weight))
+
+
+def test_a_booster_in_training_is_kept(task):
+    """LightGBM has no objective for several quantiles: raw scores are predictions."""
+    X, y, _ = task
+    data = lgb.Dataset(X, y, free_raw_data=False)
+    settings = {"verbose": -1, "num_threads": 1}
+    kept = boostloss.lightgbm.train(settings, data, 5, loss=Quantile(quantile=LEVELS), keep_training_booster=True)
+    done = boostloss.lightgbm.train(settings, lgb.Dataset(X, y), 5, loss=Quantile(quantile=LEVELS))
+    assert_allclose(kept.predict(X), done.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["xgboost", "lightgbm"])
+def test_continued_training_goes_on_where_it_was(engine, task):
+    """5 rounds and 5 more are 10, the shortening of steps included."""
+    X, y, _ = task
+    loss, settings = Quantile(quantile=LEVELS), {"nthread": 1, "verbosity": 0 if engine == "xgboost" else -1}
+    if engine == "xgboost":
+        data = xgb.DMatrix(X, y)
+        first = boostloss.xgboost.train(settings, data, 5, loss=loss)
+        both = boostloss.xgboost.train(settings, data, 5, loss=loss, xgb_model=first)
+        whole = boostloss.xgboost.train(settings, data, 10, loss=loss)
+        assert_allclose(both.predict(data), whole.predict(data), rtol=1e-5)
+    else:
+        first = boostloss.lightgbm.train(settings, lgb.Dataset(X, y, free_raw_data=False), 5, loss=loss)
+        both = boostloss.lightgbm.train(
+            settings, lgb.Dataset(X, y, free_raw_data=False), 5, loss=loss, init_model=first
+        )  # fmt: skip
+        whole = boostloss.lightgbm.train(settings, lgb.Dataset(X, y), 10, loss=loss)
+        assert_allclose(both.predict(X), whole.predict(X), rtol=1e-5)
+
+
+def test_levels_of_a_series(task, tmp_path):
+    """Levels of any array, in the saved model as a list."""
+    X, y, _ = task
+    loss = Quantile(quantile=pd.Series([0.1, 0.9]))
+    booster = boostloss.xgboost.train({"nthread": 1}, xgb.DMatrix(X, y), 2, loss=loss)
+    assert '"quantile": [0.1, 0.9]' in booster.attr("boostloss")
 
 
 def test_wrong_numbers_of_columns(task):

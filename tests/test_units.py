@@ -1,5 +1,7 @@
 """The unit and the origin of the target do not matter: predictions follow y -> a y + b in both engines."""
 
+import json
+
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -75,11 +77,11 @@ def test_rows_count_more_where_targets_spread_little(task):
     """What XGBoost measures in summed curvature, gradients or gains follows; the user's parameters stay."""
     _, y = task
     start = float(np.median(y))
-    assert _row_count(Huber(), {}, 10 * y, 10 * start) == 1
-    assert _row_count(Huber(), {"booster": "gblinear"}, 1e-3 * y, 1e-3 * start) == 1
-    assert _row_count(Poisson(), {}, np.abs(1e-3 * y), -9.0) == 1
-    assert _row_count(Huber(), {}, np.ones(5), 1.0) == 1
-    count = _row_count(Huber(), {}, 1e-3 * y, 1e-3 * start)
+    assert _row_count(Huber(), {}, 10 * y, None, 10 * start) == 1
+    assert _row_count(Huber(), {"booster": "gblinear"}, 1e-3 * y, None, 1e-3 * start) == 1
+    assert _row_count(Poisson(), {}, np.abs(1e-3 * y), None, -9.0) == 1
+    assert _row_count(Huber(), {}, np.ones(5), None, 1.0) == 1
+    count = _row_count(Huber(), {}, 1e-3 * y, None, 1e-3 * start)
     assert np.log2(count) in range(18, 24)
     assert _in_rows({}, 1.0) == {}
     assert _in_rows({"max_depth": 3}, 8.0) == {"reg_lambda": 8.0, "min_child_weight": 8.0}
@@ -95,6 +97,51 @@ def test_parameters_of_the_estimator_stay(task):
     after = model.estimator_.get_params()
     for name in ("gamma", "reg_lambda", "reg_alpha", "min_child_weight"):
         assert after[name] == estimator.get_params()[name]
+
+
+def test_rows_without_weight_have_no_unit(task):
+    """Targets of rows of weight 0 change nothing."""
+    X, y = task
+    weight = np.append(np.ones(1500), np.zeros(50))
+    rows = np.append(np.arange(1500), np.arange(50))
+    plain = LossRegressor(xgboost_estimator(), Huber()).fit(X, 1e-5 * y).predict(X)
+    y_more = np.append(1e-5 * y, np.full(50, 1e3))
+    more = LossRegressor(xgboost_estimator(), Huber()).fit(X[rows], y_more, sample_weight=weight).predict(X)
+    assert np.mean(np.abs(more - plain) > 0.01 * plain.std()) < 0.05
+
+
+def test_a_booster_keeps_the_parameters_of_the_user(task):
+    """Whoever continues it, with other targets or without boostloss, finds them as they were given."""
+    X, y = task
+    data = xgb.DMatrix(X, 1e-3 * y)
+    booster = boostloss.xgboost.train({"nthread": 1, "alpha": 0.5}, data, 3, loss=Huber())
+    model = LossRegressor(xgboost_estimator(reg_alpha=0.5), Huber()).fit(X, 1e-3 * y)
+    for trained in (booster, model.estimator_.get_booster()):
+        config = json.loads(trained.save_config())["learner"]["gradient_booster"]["tree_train_param"]
+        assert [float(config[name]) for name in ("lambda", "alpha", "gamma", "min_child_weight")] == [1, 0.5, 0, 1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_zero_inflated_targets_do_not_warn(task):
+    """One in a thousand between 0 and 1: S is tiny, the unit is not."""
+    X, _ = task
+    y = np.zeros(1500)
+    y[::700] = 0.7
+    for make in (xgboost_estimator, lightgbm_estimator):
+        LossRegressor(make(), Huber()).fit(X, y)
+
+
+def test_warnings_point_at_the_caller(task):
+    """Not into the package."""
+    X, y = task
+    for use in (
+        lambda: boostloss.xgboost.train({}, xgb.DMatrix(X, 1e-9 * y), 1, loss=Huber()),
+        lambda: LossRegressor(xgboost_estimator(), Huber()).fit(X, 1e-9 * y),
+        lambda: LossRegressor(lightgbm_estimator(), Huber()).fit(X, 1e-9 * y),
+    ):
+        with pytest.warns(UserWarning, match="y_true spreads by") as caught:
+            use()
+        assert [w.filename for w in caught if "y_true spreads" in str(w.message)] == [__file__]
 
 
 @pytest.mark.parametrize(("factor", "warned"), [(1e-8, True), (1e-5, False), (1e8, False), (1e11, True)])

@@ -7,8 +7,6 @@ from boostloss.kernels.scalar import exp, exp_product, joined, real
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import RegressionLoss
 
-FURTHEST = 80.0  # of a raw prediction: its exponential, times a target, is a float32 number
-
 
 class LogLinkLoss(RegressionLoss):
     """A loss of y and z = log(mu) whose gradient is B - A, B the share of mu in it and A that of y.
@@ -26,10 +24,9 @@ class LogLinkLoss(RegressionLoss):
         fail_at("y_true", y_true, y_true < 0, ">= 0")
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
-        if max(raw.max(), -raw.min()) > FURTHEST:
-            constraint = f"in [-{FURTHEST:g}, {FURTHEST:g}], for the prediction is its exponential"
-            fail_at("raw_prediction", raw, np.abs(raw) > FURTHEST, constraint)
         super()._derivatives(targets, raw, curvature, gradient, hessian)
+        if not np.isfinite(gradient.sum(dtype=np.float64)):
+            fail_at("raw_prediction", raw, ~np.isfinite(gradient), f"a logarithm that exp takes to {gradient.dtype}")
 
     def _engine_derivatives(self, targets, raw, training, gradient, hessian):
         """As they are: with rare events a mean curvature of 1 would switch `lambda` off."""
@@ -69,7 +66,8 @@ class Poisson(LogLinkLoss):
     -----
     For targets >= 0. Convex; the negative log-likelihood but for a term of y alone, and the gradient of `Tweedie` with
     power -> 1. `predict` returns the mean mu, and so does the engine with a saved model. Give exposures as weights of
-    rates. Raw predictions beyond 80 are an error.
+    rates. Raw predictions beyond the range of exp, about 88, are an error in training; the exact curvature may run
+    there from targets that are far above the start.
     """
 
     @staticmethod
@@ -92,7 +90,7 @@ class Gamma(LogLinkLoss):
     -----
     For targets > 0. Convex in z; the negative log-likelihood of a gamma distribution of shape 1, but for a term of y
     alone, and the gradient of `Tweedie` with power -> 2. `predict` returns the mean mu, and so does the engine with a
-    saved model. Raw predictions beyond 80 are an error.
+    saved model. Raw predictions beyond the range of exp, about -88, are an error in training.
     """
 
     def _check_domain(self, y_true):
@@ -121,8 +119,8 @@ class Tweedie(LogLinkLoss):
     -----
     For targets >= 0. Convex in z = log(mu); half the deviance but for a term of y alone. `predict` returns the mean mu,
     and so does the engine with a saved model. The unit of the curvature is that of y^(2 - p): unlike learning rate and
-    depth, the engine's ``lambda`` and ``min_child_weight`` mean something else in another unit. Raw predictions
-    beyond 80 are an error.
+    depth, the engine's ``lambda`` and ``min_child_weight`` mean something else in another unit. Raw predictions beyond
+    the range of exp are an error in training.
     """
 
     power: float = 1.5
@@ -138,5 +136,5 @@ class Tweedie(LogLinkLoss):
         log_least = joined(-abs(z), 0.0)
         up, down = exp_product(log_least, 2.0 - power), exp_product(log_least, power - 1.0)
         b = up if z < 0.0 else 1.0 / up
-        a = y * (1.0 / down if z < 0.0 else down)
+        a = y * (1.0 / down if z < 0.0 else down) if y > 0.0 else 0.0  # also where the power overflows
         return b / rising + a / falling, b - a, falling * a + rising * b, 0.5 * (a + b)

@@ -8,7 +8,7 @@ import numpy as np
 from boostloss._validation import check_number, check_raw_prediction
 from boostloss.losses.columns import derivatives_by_column, summed_values
 from boostloss.losses.parameters import hyper_parameters
-from boostloss.losses.regression_base import LEAST_SCALE, RegressionLoss, auto_or_number
+from boostloss.losses.regression_base import INVERSE_LINKS, RegressionLoss, auto_or_number
 from boostloss.losses.smooth import smooth_abs
 
 
@@ -28,8 +28,9 @@ class Quantile(RegressionLoss):
     Notes
     -----
     Convex. b -> 0 is the pinball loss of Koenker & Bassett 1978, which is also the metric, averaged over the levels;
-    its own second derivative is zero and its gradient jumps, so that boosting it needs leaf renewal, which no custom
-    objective has. Majoriser: Hunter & Lange 2000.
+    its own second derivative is zero and its gradient jumps, so that engines replace the leaves of trees grown with it.
+    The smooth one needs no renewal; LightGBM can have it (``renew_leaves`` of `boostloss.lightgbm.train`). Majoriser:
+    Hunter & Lange 2000.
 
     Several quantiles of one row may cross in the raw predictions and in what an engine's own ``predict`` returns.
     `predict` sorts them, which never raises their summed pinball loss: Chernozhukov, Fernandez-Val & Galichon 2010.
@@ -72,19 +73,20 @@ class Quantile(RegressionLoss):
 
     def _of_levels(self):
         """One loss for every level of a sequence."""
-        shared = {"bandwidth": self.bandwidth, "curvature": self.curvature}
-        losses = [Quantile(quantile=level, **shared) for level in self.quantile]
         memory = getattr(self, "_memory", None)
-        if memory is None:
-            return losses
-        return [loss._remembering(memory.setdefault(k, {})) for k, loss in enumerate(losses)]
+        losses = []
+        for k, level in enumerate(self.quantile):
+            loss = self._remembering(None if memory is None else memory.setdefault(k, {}))
+            loss.quantile = level
+            losses.append(loss)
+        return losses
 
     def prepare(self, y_true, raw_prediction, sample_weight=None):
         """Return tau, 1 - tau and b as numbers, and the weights."""
         tau, b = self.quantile, self.bandwidth
         if isinstance(b, str):
             scale = self.residual_scale(y_true, raw_prediction, sample_weight)
-            b = max((4 * tau * (1 - tau)) ** 1.5 * scale, LEAST_SCALE)
+            b = max((4 * tau * (1 - tau)) ** 1.5 * scale, self.least_scale)
         return (float(tau), float(1 - tau), float(b)), sample_weight
 
     @staticmethod
@@ -192,7 +194,7 @@ class Quantile(RegressionLoss):
         (raw,) = _as_columns(check_raw_prediction(raw_prediction))
         if raw.shape[1] != self.n_outputs:
             raise ValueError(f"raw_prediction has {raw.shape[1]} columns, must have {self.n_outputs} for {self!r}.")
-        return np.sort(raw, axis=1)
+        return np.sort(raw if self.link == "identity" else INVERSE_LINKS[self.link](raw), axis=1)
 
 
 def _as_columns(*arrays):

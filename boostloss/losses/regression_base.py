@@ -22,7 +22,7 @@ FLOOR_OF_EXACT = 1e-6  # of the curvature: the exact second derivative of a robu
 UNFLOORED = float("nan")  # every comparison with it is false
 LINKS = {"log": np.log, "log1p": np.log1p}
 INVERSE_LINKS = {"log": np.exp, "log1p": np.expm1}
-LEAST_SCALE = float(np.finfo(np.float32).tiny)  # stands for a scale of 0, when every residual is 0
+DOMAINS = {"log": 0, "log1p": -1}  # targets are greater
 
 
 @hyper_parameters
@@ -34,7 +34,8 @@ class RegressionLoss(Loss):
     hyper-parameters, attributes of the same names. Start and metric follow from it.
 
     With ``variable = "prediction"`` in the class it is ``point(y, z, *params)`` of the target and the raw prediction.
-    ``link`` says what the raw prediction is of a prediction: itself ("identity"), its "log" or its "log1p".
+    ``link`` says what the raw prediction is of a prediction: itself ("identity"), its "log" or its "log1p"; r is then
+    the distance from the same of y_true.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ class RegressionLoss(Loss):
     link = "identity"
     n_outputs = 1
 
+    least_scale = 1e-25  # stands for an automatic scale of 0, when every residual is 0
     counts_rows = True  # what an engine gets has a mean curvature of 1
     has_newton_step = False  # its curvature is the second derivative
     has_far_minima = False  # of a constant: those of a loss that levels off
@@ -73,7 +75,10 @@ class RegressionLoss(Loss):
         return Targets(as_kernel_array(y, dtype), check_sample_weight(sample_weight, len(y), dtype), n_outputs)
 
     def _check_domain(self, y_true):
-        """Raise where a finite target is none for this loss."""
+        """Raise where a finite target is none for this loss: here, where the link takes its logarithm."""
+        if self.variable == "residual" and self.link != "identity":
+            low = DOMAINS[self.link]
+            fail_at("y_true", y_true, y_true <= low, f"> {low}")
 
     def _n_outputs_of(self, y_true):
         return self.n_outputs
@@ -100,7 +105,7 @@ class RegressionLoss(Loss):
         target = target_of(dtype, raw_prediction.dtype)
         kernel = compiled(templates.root_sums, self._deviation, self.variable, target, "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
-        return max((total / _total(sample_weight, len(y_true))) ** 2, LEAST_SCALE)
+        return max((total / _total(sample_weight, len(y_true))) ** 2, self.least_scale)
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
         real = gradient.dtype.type
@@ -190,10 +195,13 @@ class RegressionLoss(Loss):
         y, weight = targets.y_true, targets.sample_weight
         used = y[weight > 0] if weight.size else y
         low, high = float(used.min()), float(used.max())
-        if low == high:
+        if low == high and self.variable == "residual":
             return low
         if self.has_far_minima:
             return self._minimum_near_the_median(targets)
+        if self.variable == "prediction":
+            centre = self._as_raw_prediction(np.average(y, weights=weight if weight.size else None))
+            low, high = centre - 1, centre + 1
         gradient, hessian = np.empty_like(y), np.empty_like(y)
 
         def slope(z):
@@ -209,10 +217,16 @@ class RegressionLoss(Loss):
             raise ValueError(f"{self!r} has no best constant: its summed gradient does not rise through zero.")
         return float(brentq(slope, low, high, xtol=1e-14 * max(abs(low), abs(high)), rtol=1e-14))
 
+    def _as_raw_prediction(self, target):
+        """The raw prediction whose prediction is a number of the targets given; 0 where there is none."""
+        if self.variable == "residual" or self.link == "identity":
+            return float(target)
+        return float(LINKS[self.link](target)) if target > DOMAINS[self.link] else 0.0
+
     def _minimum_near_the_median(self, targets):
         """Where steps of the majoriser from the median end: iteratively reweighted least squares."""
         y, weight = targets.y_true, targets.sample_weight
-        z = _weighted_median(y, weight)
+        z = self._as_raw_prediction(_weighted_median(y, weight))
         gradient, hessian = np.empty_like(y), np.empty_like(y)
         for _ in range(10_000):
             self._derivatives(targets, np.full_like(y, z), "auto", gradient, hessian)
@@ -256,7 +270,7 @@ class ScaledLoss(RegressionLoss):
         """Return the scale as a number, and the weights."""
         scale = getattr(self, self.scale_name)
         if isinstance(scale, str):
-            scale = max(self.auto_factor * self.residual_scale(y_true, raw_prediction, sample_weight), LEAST_SCALE)
+            scale = max(self.auto_factor * self.residual_scale(y_true, raw_prediction, sample_weight), self.least_scale)
         return (float(scale),), sample_weight
 
     @property

@@ -1,4 +1,4 @@
-"""Losses of relative errors, for targets that range over orders of magnitude."""
+"""Losses of relative and of logarithmic errors."""
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from boostloss.losses.regression import SquaredError
 from boostloss.losses.regression_base import RegressionLoss, ScaledLoss
 from boostloss.losses.robust import LEAST_WEIGHT, charbonnier
 
-SMALLEST, LARGEST = 1e-15, 1e15  # targets whose squares are float32 numbers
+SMALLEST, LARGEST = 1e-12, 1e12  # targets whose curvature is a float32 number
+LEAST_ERROR = 1e-6  # relative: what float32 resolves
 
 
 @hyper_parameters
@@ -25,15 +26,18 @@ class MAPE(ScaledLoss):
 
     Notes
     -----
-    Convex. Targets have any sign, with abs(y) from 1e-15 to 1e15: where one is 0 its error has no percentage. b -> 0 is
+    Convex. Targets have any sign, with abs(y) from 1e-12 to 1e12: where one is 0 its error has no percentage. b -> 0 is
     the absolute error with weight 1 / abs(y), whose best constant is the median under these weights; it is also the
-    metric, as a share (0.1 is ten percent). It favours predictions that are too low; see `SMAPE`.
+    metric, as a share (0.1 is ten percent). It favours predictions that are too low. Where targets range over orders of
+    magnitude the smallest hold nearly all of the curvature, and the engine's ``lambda`` and ``min_child_weight`` keep
+    the others from being fitted: lower both to 1e-3, or take `SMAPE`.
     """
 
     scale_name = "bandwidth"
     auto_factor = 1.0
     step_without_learning_rate = 0.7
     variable = "prediction"
+    least_scale = LEAST_ERROR
 
     bandwidth: float | str = "auto"
 
@@ -89,11 +93,9 @@ class SMAPE(ScaledLoss):
     step_without_learning_rate = 0.7
     link = "log"
     has_far_minima = True
+    least_scale = LEAST_ERROR
 
     bandwidth: float | str = "auto"
-
-    def _check_domain(self, y_true):
-        fail_at("y_true", y_true, y_true <= 0, "> 0")
 
     @staticmethod
     def point(r, b):
@@ -139,9 +141,6 @@ class MSLE(RegressionLoss):
     has_newton_step = True
     link = "log1p"
     point = staticmethod(SquaredError.point)
-
-    def _check_domain(self, y_true):
-        fail_at("y_true", y_true, y_true <= -1, "> -1")
 
     @property
     def metric_name(self):

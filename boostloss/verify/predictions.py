@@ -75,7 +75,9 @@ class Predictions(Problem):
 
 
 def _takes(loss: RegressionLoss, y: float) -> bool:
-    """Whether `y` is a target of the loss."""
+    """Whether `y` is a target of the loss; with a logarithm as its link 0 may be one."""
+    if (loss.link == "log" and y < 0) or (loss.link == "log1p" and y <= -1):
+        return False
     try:
         loss._check_domain(np.array([y]))
     except ValueError:
