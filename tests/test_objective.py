@@ -122,7 +122,7 @@ def test_step_of_residual_losses(case, rate):
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("rate", [0.05, 0.3])
 def test_step_of_outer_quantiles_shortens(quantile, rate):
-    """By sqrt(1 + (1 - 2 tau)^2 t / 2.5), t the rate times the rounds of this training before; never the curvature."""
+    """By hypot(1, (1 - 2 tau) t / 5), t the rate times the rounds of this training before; never the curvature."""
     case = Case(Quantile(quantile=quantile))
     y, raw, _ = case.sample()
     objective, data = Objective(case.loss, learning_rate=rate), dmatrix(case)
@@ -130,7 +130,7 @@ def test_step_of_outer_quantiles_shortens(quantile, rate):
     of_data = [[a.copy() for a in objective(np.zeros(N_ROWS), data)] for _ in range(4)]
     for (first, first_hessian), *later in (of_arrays, of_data):
         for n, (gradient, hessian) in enumerate(later, 1):
-            shorter = np.sqrt(1 + (1 - 2 * quantile) ** 2 * n * rate / 2.5)
+            shorter = np.hypot(1, (1 - 2 * quantile) * n * rate / 5)
             assert_allclose(gradient * shorter, first, rtol=1e-5)
             assert_array_equal(hessian, first_hessian)
 

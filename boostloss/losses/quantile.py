@@ -131,17 +131,18 @@ class Quantile(RegressionLoss):
         return remembering
 
     def _step(self, training):
-        """The step of residual losses times sqrt(1 + (1 - 2 tau)^2 t / 2.5): away from the median it shortens in time.
+        """The step of residual losses times hypot(1, (1 - 2 tau) t / 5): away from the median it shortens in time.
 
         t is the learning rate times the rounds before this one. For outer quantiles over-fit: without it the pinball
-        loss of 0.1 and 0.9 is 5 % higher after 200 rounds, at 100 as high.
+        loss of 0.1 and 0.9 is 5 % higher after 200 rounds, at 100 as high. Shortening with sqrt(t) from the start was
+        as good there, but at 0.05 and 0.95 3 % worse after 100 rounds, where the start is farthest.
         """
         step, memory = super()._step(training), getattr(self, "_memory", None)
         if memory is None or training.learning_rate is None or self.curvature == "exact":
             return step
         n_rounds = memory.get("n_rounds", training.n_rounds_before)
         memory["n_rounds"] = n_rounds + 1
-        return step * np.sqrt(1 + (1 - 2 * self.quantile) ** 2 * training.learning_rate * n_rounds / 2.5)
+        return step * np.hypot(1, (1 - 2 * self.quantile) * training.learning_rate * n_rounds / 5)
 
     @property
     def metric_name(self):
