@@ -133,15 +133,19 @@ class LogCosh(ScaledLoss):
 
     @staticmethod
     def point(r, c):
-        """All from u = exp(-x) - 1 and e = exp(-x), x = abs(r) / c: cosh(x) - 1 = u^2 / (2 e)."""
+        """All from u = exp(-x) - 1 and e = exp(-x), x = abs(r) / c: cosh(x) - 1 = u^2 / (2 e).
+
+        Gradient and majoriser need u alone, and no second exponential.
+        """
         a = abs(r)
         x = a / c
         low = (a - x * c) * (1.0 / c) if x < 1e4 else 0.0  # what rounding took from x: exp(x) alone loses x ulp
         u, e = expm1(-x), exp(-x)
-        u, e = u - e * low, e - e * low
+        u, e = u - (1.0 + u) * low, e - e * low
+        rest = 1.0 + u  # e, but for digits that a sum with 1 has not
         near = log1p(0.5 * u * (u / e)) if x < 1.0 else 0.0
         value = near if x < 1.0 else x - 0.6931471805599453 + log1p(e * e)
-        slope = -u * (2.0 + u) / (1.0 + e * e)  # tanh(x)
+        slope = -u * (2.0 + u) / (1.0 + rest * rest)  # tanh(x)
         sech = 2.0 * e / (1.0 + e * e)
         weight = slope / x if x > 1e-4 else 1.0 - x * x / 3.0
         return c * (c * value), c * slope if r > 0.0 else -c * slope, sech * sech, weight
