@@ -48,7 +48,7 @@ class Barron(ScaledLoss):
 
     def _validate(self):
         super()._validate()
-        check_number("alpha", check_number("alpha", self.alpha), high=2)
+        check_number("alpha", self.alpha, high=2)
 
     @property
     def has_far_minima(self):  # type: ignore[override]
