@@ -19,6 +19,7 @@ import numpy as np
 from sklearn._loss import HalfBinomialLoss, HalfMultinomialLoss, HuberLoss, PinballLoss
 
 from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
+from boostloss.losses.base import Training
 from report import machine, median_seconds, publish, table
 
 GAMMA, DELTA, TAU, BANDWIDTH = 2.0, 1.0, 0.9, 0.1
@@ -145,7 +146,7 @@ def of_boostloss(loss, y, z, sample_weight=None, *, engine=False):
     targets = loss._targets(y, sample_weight, 1 if z.ndim == 1 else z.shape[1], np.float32)
     gradient, hessian = np.empty_like(z, np.float32), np.empty_like(z, np.float32)
     if engine:
-        return lambda: loss._engine_derivatives(targets, z, None, gradient, hessian)
+        return lambda: loss._engine_derivatives(targets, z, Training(), gradient, hessian)
     return lambda: loss._derivatives(targets, z, None, gradient, hessian)
 
 
