@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,7 +84,7 @@ class LightGBM:
 
     module = "lightgbm"
     default_rate = 0.1
-    built_in = {  # noqa: RUF012
+    built_in = {  # noqa: RUF012  # a constant
         **{f"quantile {level}": {"objective": "quantile", "alpha": level, "metric": "quantile"} for level in LEVELS},
         **{name: {"objective": name, "metric": "l1"} for name in ("l1", "huber", "fair")},
     }
@@ -118,7 +119,7 @@ class XGBoost:
 
     module = "xgboost"
     default_rate = 0.3
-    built_in = {  # noqa: RUF012
+    built_in = {  # noqa: RUF012  # a constant
         **{
             f"quantile {level}": {"objective": "reg:quantileerror", "quantile_alpha": level, "eval_metric": "quantile"}
             for level in LEVELS
@@ -228,10 +229,14 @@ def measure(cache, engines, sets, rates, folds, ours=OURS, stopped=True):
         for name in sets:
             data = read(name)
             for engine in engines:
-                done = lambda record, name=name: _identity(record | {"set": name}) in known  # noqa: E731
+                done = partial(_is_known, known, name)
                 with cache.open("a") as lines:
                     for record in records_of(engine, data, fold, rates, ours, done, stopped):
                         print(json.dumps({"set": name} | record), file=lines, flush=True)
+
+
+def _is_known(known, name, record):
+    return _identity(record | {"set": name}) in known
 
 
 def _identity(record):

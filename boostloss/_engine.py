@@ -13,6 +13,7 @@ from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 
 SCHEMA = 1  # of the description of a loss in a saved model
+LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets, for float32 gradients
 _local = threading.local()  # buffers are never shared by two threads
 
 
@@ -116,7 +117,7 @@ def spread(loss, label, weight, start, power=0.5):
     return float(size) if size > np.finfo(np.float32).eps * np.abs(np.mean(start)) else 0.0
 
 
-def warn_of_unit(loss, label, weight, start, least, greatest):
+def warn_of_unit(loss, label, weight, start, least=LEAST_SPREAD, greatest=GREATEST_SPREAD):
     """Warn of targets that spread so little or so much that float32 or an engine's own thresholds matter.
 
     A few targets that are not zero spread all of them in root mean square only, a few that are large only so as well.

@@ -7,6 +7,7 @@ from scipy import sparse
 from boostloss import lightgbm as lightgbm_api
 from boostloss import xgboost as xgboost_api
 from boostloss._engine import describe, refuse
+from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.objective import Objective
 
@@ -33,8 +34,7 @@ class XGBoost:
         refuse(params, xgboost_api.REFUSED, loss, "the loss decides it", "estimator.{}")
         refuse(params, ("num_class",), loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
-        has_link = getattr(loss, "link", None) == "identity"
-        xgboost_api._check_metrics(loss, params["eval_metric"], has_link, "estimator.eval_metric")
+        xgboost_api._check_metrics(loss, params["eval_metric"], ("identity",), "estimator.eval_metric")
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
         if _has_log_link(loss):
             refuse(fit_params, ("xgb_model",), loss, NO_CONTINUATION, "{}")
@@ -49,8 +49,8 @@ class XGBoost:
         """Train with a resolved loss on checked data."""
         params = estimator.get_params()
         start = loss.fit_intercept_only(y, sample_weight)
-        row_count = xgboost_api._row_count(loss, params, y, sample_weight, start)
-        in_rows = xgboost_api._in_rows(params, row_count)
+        row_count = row_count_of(loss, params, y, sample_weight, start)
+        in_rows = in_rows_of(params, row_count)
         n_rounds_before = xgboost_api._rounds_of(fit_params.get("xgb_model"))
         objective = Objective(loss, xgboost_api._learning_rate(params), n_rounds_before, row_count)
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
@@ -66,7 +66,7 @@ class XGBoost:
         booster = estimator.get_booster()
         booster.set_attr(**{xgboost_api.ATTRIBUTE: description})
         estimator.set_params(**{name: params.get(name) for name in in_rows})
-        xgboost_api._set_back(booster, params, in_rows)
+        set_back(booster, params, in_rows)
         if _has_log_link(loss):
             booster.set_param({**xgboost_api._link(loss), "base_score": xgboost_api._base_score(loss, start)})
 

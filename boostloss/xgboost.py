@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore, spread, warn_of_unit
+from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
 
@@ -15,41 +16,7 @@ ATTRIBUTE = "boostloss"  # of a Booster: the loss it was trained with
 REFUSED = ("objective", "base_score", "scale_pos_weight", "huber_slope", "quantile_alpha", "tweedie_variance_power")
 
 
-# What it measures in summed curvature, gradients or gains; of these what is 1 unless given, under any of its names
-COUNTED = ("reg_lambda", "lambda", "min_child_weight", "reg_alpha", "alpha", "gamma", "min_split_loss")
-COUNTED_AS_ONE = ("reg_lambda", "lambda"), ("min_child_weight",)
-LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets
 LEAST_SPREAD_OF_PLAIN_OBJECTIVE = 1e-2
-
-
-def _row_count(loss: Any, params: dict[str, Any], label: Any, weight: Any, start: Any) -> float:
-    """The mean curvature of a row: more than 1 where targets spread by less than 1.
-
-    XGBoost drops splits that gain less than 1e-6 in the unit of y squared. With gradient, curvature and all that is
-    measured in them multiplied by the same number, leaves are the same and gains are large enough. It is a power of
-    two, whose products are exact. Measured with targets times .01 and .001: root mean square change of predictions 22
-    and 36 % of their standard deviation without, none with it.
-    """
-    if isinstance(loss, ClassificationLoss) or not loss.counts_rows or params.get("booster") == "gblinear":
-        return 1.0
-    warn_of_unit(loss, label, weight, start, LEAST_SPREAD, GREATEST_SPREAD)
-    size = spread(loss, label, weight, start)
-    return 1.0 if size >= 1 or size < np.finfo(np.float32).tiny else float(2.0 ** min(60, np.ceil(-2 * np.log2(size))))
-
-
-def _set_back(booster: Any, params: dict[str, Any], in_rows: dict[str, Any]) -> None:
-    """Have a booster whose training is over keep the user's parameters, for it may be continued with other targets."""
-    ones = {name: 1.0 for names in COUNTED_AS_ONE for name in names}
-    booster.set_param({name: ones[name] if params.get(name) is None else params[name] for name in in_rows})
-
-
-def _in_rows(params: dict[str, Any], row_count: float) -> dict[str, Any]:
-    """Those parameters that are measured in summed curvature, for rows that count as `row_count`."""
-    if row_count == 1:
-        return {}
-    given = {name: params[name] for name in COUNTED if params.get(name) is not None}
-    missing = {names[0]: 1.0 for names in COUNTED_AS_ONE if not given.keys() & set(names)}
-    return {name: row_count * float(value) for name, value in {**given, **missing}.items()}
 
 
 def _link(loss: Any) -> dict[str, Any]:
@@ -98,7 +65,7 @@ def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int
     resolved = resolved_loss(loss, y_true, sample_weight, n_classes)
     start = resolved.fit_intercept_only(y_true, sample_weight)
     if not isinstance(resolved, ClassificationLoss):
-        warn_of_unit(resolved, y_true, sample_weight, start, LEAST_SPREAD_OF_PLAIN_OBJECTIVE, GREATEST_SPREAD)
+        warn_of_unit(resolved, y_true, sample_weight, start, LEAST_SPREAD_OF_PLAIN_OBJECTIVE)
     return {**_link(resolved), "base_score": _base_score(resolved, start)}
 
 
@@ -156,12 +123,11 @@ def train(
         params["base_score"] = _base_score(resolved, start)
         if dtrain.get_base_margin().size:
             warnings.warn("dtrain has a base_margin: it is the start, and it is not in the saved model.", stacklevel=2)
-    has_link = getattr(resolved, "link", None) in ("identity", "log")
-    _check_metrics(resolved, params.get("eval_metric"), has_link, "params['eval_metric']")
+    _check_metrics(resolved, params.get("eval_metric"), ("identity", "log"), "params['eval_metric']")
     if params.get("eval_metric") is None:
         params["disable_default_eval_metric"] = 1
-    row_count = _row_count(resolved, params, label, weight, start)
-    in_rows = _in_rows(params, row_count)
+    row_count = row_count_of(resolved, params, label, weight, start)
+    in_rows = in_rows_of(params, row_count)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
     with labels_read_once():
         booster = xgboost.train(
@@ -174,15 +140,18 @@ def train(
             **arguments,
         )
     booster.set_attr(**{ATTRIBUTE: description})
-    _set_back(booster, params, in_rows)
+    set_back(booster, params, in_rows)
     return booster
 
 
-def _check_metrics(loss: Any, metrics: Any, has_link: bool, where: str) -> None:
-    """Raise for built-in metrics of a regression loss that would see raw predictions in place of predictions."""
+def _check_metrics(loss: Any, metrics: Any, links: tuple[str, ...], where: str) -> None:
+    """Raise for built-in metrics of a regression loss that would see raw predictions in place of predictions.
+
+    `links` are those that the engine applies before it evaluates.
+    """
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     names = [name for name in metrics if isinstance(name, str)]
-    if names and not isinstance(loss, ClassificationLoss) and (loss.n_outputs > 1 or not has_link):
+    if names and not isinstance(loss, ClassificationLoss) and (loss.n_outputs > 1 or loss.link not in links):
         raise ValueError(f"{where} == {names[0]!r} contradicts loss == {loss!r}: XGBoost would evaluate it on raw "
                          "predictions. Leave it out for the loss's own metric, or give a callable.")
 

@@ -17,6 +17,10 @@ import pytest
 import boostloss
 from boostloss import (
     LDAM,
+    MAPE,
+    MSLE,
+    SMAPE,
+    AbsoluteError,
     Asymmetric,
     Barron,
     Cauchy,
@@ -25,10 +29,12 @@ from boostloss import (
     Exponential,
     Fair,
     Focal,
+    Gamma,
     Hinge,
     Huber,
     LogCosh,
     MarginTruncated,
+    Poisson,
     Poly1Focal,
     PseudoHuber,
     QuadraticHinge,
@@ -37,6 +43,7 @@ from boostloss import (
     SelfAdjusting,
     SoftTruncated,
     Tukey,
+    Tweedie,
     Welsch,
 )
 from boostloss.formula import exp, number, power_q, real
@@ -441,7 +448,8 @@ TWO_CLASSES = [
     QuadraticHinge(),
 ]
 RESIDUALS = [PseudoHuber(delta=1.0), Fair(scale=1.0), Cauchy(scale=1.0), Welsch(scale=1.0), Tukey(scale=1.0)]
-RESIDUALS += [Barron(alpha=0.5, scale=1.0)]
+RESIDUALS += [Barron(alpha=0.5, scale=1.0), AbsoluteError(bandwidth=1.0), SMAPE(bandwidth=1.0), MSLE()]
+RESIDUALS += [MAPE(bandwidth=1.0), Poisson(), Gamma(), Tweedie()]  # of target and raw prediction
 
 
 @pytest.mark.parametrize("loss", TWO_CLASSES + RESIDUALS, ids=repr)
@@ -452,8 +460,8 @@ def test_other_losses_are_vectorised(loss, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
         compiled.cache_clear()
-        loss.gradient_hessian(np.arange(99) % 2, rows)
-        text = _text(compiled(template, loss.point, "residual" if is_residual else loss.variable, "simd"))
+        loss.gradient_hessian(np.arange(99) % 2 + is_residual, rows)
+        text = _text(compiled(template, loss.point, loss.variable, "simd"))
         compiled.cache_clear()
     assert _vectorised_loops(text) >= 1
     assert not re.search(r"call [^\n]*@(exp|log|log1p|expm1|tanh|pow|hypot)f?\(", text)

@@ -13,7 +13,7 @@ from xgboost import XGBRegressor
 import boostloss.lightgbm
 import boostloss.xgboost
 from boostloss import AbsoluteError, Fair, Huber, LogCosh, LossRegressor, Poisson, PseudoHuber, Quantile, SquaredError
-from boostloss.xgboost import _in_rows, _row_count
+from boostloss._xgboost_units import in_rows_of, row_count_of
 
 LOSSES = [Huber(), LogCosh(), Quantile(quantile=0.1), AbsoluteError(), PseudoHuber(), Fair(), SquaredError()]
 FACTORS = [2e-6, 1e-4, 1e-2, 1e2, 1e5, 5e8]
@@ -77,16 +77,16 @@ def test_rows_count_more_where_targets_spread_little(task):
     """What XGBoost measures in summed curvature, gradients or gains follows; the user's parameters stay."""
     _, y = task
     start = float(np.median(y))
-    assert _row_count(Huber(), {}, 10 * y, None, 10 * start) == 1
-    assert _row_count(Huber(), {"booster": "gblinear"}, 1e-3 * y, None, 1e-3 * start) == 1
-    assert _row_count(Poisson(), {}, np.abs(1e-3 * y), None, -9.0) == 1
-    assert _row_count(Huber(), {}, np.ones(5), None, 1.0) == 1
-    count = _row_count(Huber(), {}, 1e-3 * y, None, 1e-3 * start)
+    assert row_count_of(Huber(), {}, 10 * y, None, 10 * start) == 1
+    assert row_count_of(Huber(), {"booster": "gblinear"}, 1e-3 * y, None, 1e-3 * start) == 1
+    assert row_count_of(Poisson(), {}, np.abs(1e-3 * y), None, -9.0) == 1
+    assert row_count_of(Huber(), {}, np.ones(5), None, 1.0) == 1
+    count = row_count_of(Huber(), {}, 1e-3 * y, None, 1e-3 * start)
     assert np.log2(count) in range(18, 24)
-    assert _in_rows({}, 1.0) == {}
-    assert _in_rows({"max_depth": 3}, 8.0) == {"reg_lambda": 8.0, "min_child_weight": 8.0}
+    assert in_rows_of({}, 1.0) == {}
+    assert in_rows_of({"max_depth": 3}, 8.0) == {"reg_lambda": 8.0, "min_child_weight": 8.0}
     given = {"lambda": 2, "gamma": 0.5, "alpha": None, "min_child_weight": 3}
-    assert _in_rows(given, 8.0) == {"lambda": 16.0, "gamma": 4.0, "min_child_weight": 24.0}
+    assert in_rows_of(given, 8.0) == {"lambda": 16.0, "gamma": 4.0, "min_child_weight": 24.0}
 
 
 def test_parameters_of_the_estimator_stay(task):

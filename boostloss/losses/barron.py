@@ -5,6 +5,7 @@ from boostloss.kernels.double import two_sum
 from boostloss.kernels.scalar import exp_product, expm1, joined, log1p_parts, real, sqrt
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import ScaledLoss
+from boostloss.losses.robust import LEAST_WEIGHT
 
 # Shapes beyond these change nothing that float64 could show
 LEAST_ALPHA = -1e20
@@ -14,7 +15,6 @@ NEAR = 1e-9  # below, the loss is r^2 / 2 whatever alpha is, and y may be subnor
 FAR = 2.0**60  # the square root of a y to which 1 adds nothing, less a factor of 2
 LOG_FAR_HIGH, LOG_FAR_LOW = 60 * 355 / 512, 60 * -2.1219444005469057e-4  # their sum is log(FAR), the first part exact
 LARGEST = 8e37
-LEAST_WEIGHT = 1e-6  # of a row that pulls no more
 
 
 @hyper_parameters
@@ -51,7 +51,7 @@ class Barron(ScaledLoss):
         check_number("alpha", self.alpha, high=2)
 
     @property
-    def has_far_minima(self):  # type: ignore[override]
+    def has_far_minima(self):  # type: ignore[override]  # read only, because it follows from alpha
         """Whether it is not convex."""
         return self.alpha < 1
 

@@ -46,7 +46,7 @@ class MAPE(ScaledLoss):
         fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"of a size in [{SMALLEST:g}, {LARGEST:g}]")
 
     @staticmethod
-    def _deviation(y, z):  # type: ignore[override]
+    def _deviation(y, z):  # type: ignore[override]  # of two arguments, as its `point`
         """The relative error."""
         return (z - y) / y
 
