@@ -1,6 +1,5 @@
 """The objective and the metric of a loss, as arrays and as the native and estimator APIs of both engines call them."""
 
-import gc
 import pickle
 import threading
 import warnings

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels import double, scalar, softmax, templates
+from boostloss.kernels import double, narrow, scalar, softmax, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -92,7 +92,7 @@ def _around(formula, variable, seen):
     words = {"formula": formula, "point": getattr(templates, f"point_of_{variable}")}
     if variable != "probability":
         return words
-    words["picked"] = softmax.PICKED[formula.__code__.co_argcount - 4]
+    words["row_parameters"] = softmax.ROW_PARAMETERS[formula.__code__.co_argcount - 4]
     if "margin_exp" in formula.__code__.co_names:
         words["log_p_of"] = seen.get("joined", scalar.joined)
     if takes_powers(formula):
@@ -105,7 +105,7 @@ def bound_template(template, formula, variable, words, wrap):
     words, linked = dict(words), {}
     if formula is not None:
         check_formula(formula)
-        words |= _around(formula, variable, words)
+        words = {**_around(formula, variable, words), **words}
 
     def link(function):
         callees = {}
@@ -130,7 +130,10 @@ def compiled(template, formula, variable, target, options="loop"):
     from numba import njit
 
     flags = OPTIONS if options == "loop" else SUM_OPTIONS
-    kernel = bound_template(template, formula, variable, TARGETS[target], njit(**CALLEE_OPTIONS, **flags))
+    words, outer = TARGETS[target], template
+    if target == "mixed" and template in narrow.AROUND:
+        words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
+    kernel = bound_template(outer, formula, variable, words, njit(**CALLEE_OPTIONS, **flags))
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
     settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies

@@ -31,9 +31,13 @@ LOWEST_LOG = np.float32(-3e38)  # stands for log 0
 MOST_ROWS = 256  # of a block
 MOST_PARAMETERS = 3  # of a formula
 # What is kept of every row; a hyper-parameter has a place for itself and one for what rounding took from it
-OWN, TOP, REST, REST_LOW, INVERSE, INVERSE_LOW, FIRST, SECOND, P, Q, WEIGHT, LEAST, PARAMETERS = range(13)
+# (NumPy's integers, for Numba would compile a function anew for every literal that it is called with)
+PLACES = [np.int64(i) for i in range(13)]
+OWN, TOP, REST, REST_LOW, INVERSE, INVERSE_LOW, FIRST, SECOND, P, Q, WEIGHT, LEAST, PARAMETERS = PLACES
 TOTAL, LOG_REST = FIRST, SECOND  # with soft labels
-N_KEPT = PARAMETERS + 2 * MOST_PARAMETERS
+SECOND_PARAMETER, THIRD_PARAMETER = PARAMETERS + np.int64(1), PARAMETERS + np.int64(2)
+THREE, FOUR, FIVE = map(np.int64, (3, 4, 5))
+N_KEPT = int(PARAMETERS) + 2 * MOST_PARAMETERS
 
 
 def parameter(high: Any, low: Any) -> Any:
@@ -50,31 +54,37 @@ def wide_parameter(high, low):
     return wide(high) + wide(low)
 
 
-def picked(a: Any, b: Any, c: Any) -> Any:
-    """As many of the three as the formula has hyper-parameters: binding replaces it by one of the following."""
+def row_parameter(row, place, i):
+    """One hyper-parameter of a row."""
+    return parameter(kept(row, place)[i], kept(row, place + MOST_PARAMETERS)[i])
 
 
-def picked_0(a, b, c):
+def row_parameters(row: Any, i: Any) -> Any:
+    """All hyper-parameters of a row, as many as the formula has: binding replaces it by one of the following."""
+
+
+def row_parameters_0(row, i):
     """No hyper-parameter."""
     return ()
 
 
-def picked_1(a, b, c):
+def row_parameters_1(row, i):
     """One hyper-parameter."""
-    return (a,)
+    return (row_parameter(row, PARAMETERS, i),)
 
 
-def picked_2(a, b, c):
+def row_parameters_2(row, i):
     """Two hyper-parameters."""
-    return a, b
+    return row_parameter(row, PARAMETERS, i), row_parameter(row, SECOND_PARAMETER, i)
 
 
-def picked_3(a, b, c):
+def row_parameters_3(row, i):
     """Three hyper-parameters."""
-    return a, b, c
+    first, second = row_parameter(row, PARAMETERS, i), row_parameter(row, SECOND_PARAMETER, i)
+    return first, second, row_parameter(row, THIRD_PARAMETER, i)
 
 
-PICKED = picked_0, picked_1, picked_2, picked_3  # by the number of hyper-parameters
+ROW_PARAMETERS = row_parameters_0, row_parameters_1, row_parameters_2, row_parameters_3
 
 
 def difference(a, b):
@@ -143,11 +153,11 @@ def fetch(raw_prediction, strides, start, size, share):
     block = raw_prediction[start * strides[0] :]
     n_classes = share.shape[0] if strides[1] == 1 else 0
     if n_classes == 3:
-        fetch_rows(block, size, 3, share)
+        fetch_rows(block, size, THREE, share)
     elif n_classes == 4:
-        fetch_rows(block, size, 4, share)
+        fetch_rows(block, size, FOUR, share)
     elif n_classes == 5:
-        fetch_rows(block, size, 5, share)
+        fetch_rows(block, size, FIVE, share)
     else:
         for k in range(share.shape[0]):
             for i in range(size):
@@ -195,11 +205,11 @@ def store(result, out, strides, start, size):
     block = out[start * strides[0] :]
     n_classes = result.shape[0] if strides[1] == 1 else 0
     if n_classes == 3:
-        store_rows(result, block, size, 3)
+        store_rows(result, block, size, THREE)
     elif n_classes == 4:
-        store_rows(result, block, size, 4)
+        store_rows(result, block, size, FOUR)
     elif n_classes == 5:
-        store_rows(result, block, size, 5)
+        store_rows(result, block, size, FIVE)
     else:
         store_classes(result, block, size, strides)
 
@@ -245,11 +255,6 @@ def row_probability(row, i):
     return own_probability(d, low, rest, rest_low, inverse, inverse_low)
 
 
-def row_parameter(row, j, i):
-    """Hyper-parameter j of a row."""
-    return parameter(kept(row, PARAMETERS + j)[i], kept(row, PARAMETERS + MOST_PARAMETERS + j)[i])
-
-
 def softmax_derivatives(
     y_true,
     sample_weight,
@@ -283,8 +288,7 @@ def softmax_derivatives(
         sum_up(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
-            a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
-            _, first, second = scaled_point(log_p, log_q, p, q, *picked(a, b, c))
+            _, first, second = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
             firsts[i], seconds[i], lowest[i] = weight[i] * first, weight[i] * second, weight[i] * least
             probability[i], other[i] = p, q
         for k in range(n_classes):
@@ -324,8 +328,7 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
         sum_up(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
-            a, b, c = row_parameter(row, 0, i), row_parameter(row, 1, i), row_parameter(row, 2, i)
-            f, _, _ = scaled_point(log_p, log_q, p, q, *picked(a, b, c))
+            f, _, _ = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
             value[start + i] = weight[i] * f
 
 

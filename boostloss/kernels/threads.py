@@ -60,8 +60,8 @@ if hasattr(os, "register_at_fork"):
 def run_slices(call, n_rows):
     """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector.
 
-    Whoever is free takes the next slice: a thread of ours may wait for its processor, on which an engine's threads still
-    spin after their own work. With one slice per thread that costs up to a whole kernel.
+    Whoever is free takes the next slice: a thread of ours may wait for its processor, on which an engine's threads
+    still spin after their own work. With one slice per thread that costs up to a whole kernel.
     """
     n_threads = thread_count() if n_rows >= MIN_ROWS else 1
     if n_threads == 1:

@@ -31,10 +31,10 @@ class SquaredError(RegressionLoss):
 def huber(r, delta):
     """Value, derivatives and psi(r) / r: quadratic inside, linear outside."""
     a = abs(r)
-    inside = a <= delta
-    value = 0.5 * r * r if inside else delta * (a - 0.5 * delta)
-    gradient = r if inside else (delta if r > 0.0 else -delta)
-    return value, gradient, 1.0 if inside else 0.0, 1.0 if inside else delta / a
+    outside = a > delta  # false for a NaN, which stays
+    reach = delta if outside else a
+    gradient = delta if r > delta else (-delta if r < -delta else r)
+    return reach * (a - 0.5 * reach), gradient, 0.0 if outside else 1.0, delta / (a if outside else delta)
 
 
 @hyper_parameters
