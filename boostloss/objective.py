@@ -8,7 +8,7 @@ from boostloss._data_sets import data_set_of, is_data_set, is_of_xgboost, passed
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
-from boostloss.kernels.threads import sum_chunks
+from boostloss.kernels.threads import after_an_engine, sum_chunks
 from boostloss.losses.base import Training, target_of
 
 
@@ -84,7 +84,8 @@ class Objective:
             _check_finite(raw)
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         gradient, hessian = known.outputs_like(raw)
-        self._evaluate(targets, raw, gradient, hessian, None if self._memory is None else known.memory_of(self))
+        with after_an_engine():
+            self._evaluate(targets, raw, gradient, hessian, None if self._memory is None else known.memory_of(self))
         return gradient, hessian
 
     def _evaluate(self, targets, raw, gradient, hessian, memory):
@@ -146,7 +147,8 @@ class Metric:
         known = data_set_of(data)
         raw = _margins(raw_prediction, len(known.label))
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
-        return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
+        with after_an_engine():
+            return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
 
     def _mean(self, targets, raw, value):
         self.loss._metric_values(targets, raw, value)

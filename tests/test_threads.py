@@ -22,7 +22,7 @@ import boostloss.xgboost
 from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
 from boostloss.kernels import threads
 from boostloss.kernels.templates import CHUNK
-from boostloss.kernels.threads import LEAST_SLICE, MIN_ROWS, thread_count
+from boostloss.kernels.threads import LEAST_SLICE, MIN_ROWS, MIN_WORK_AFTER_ENGINE, thread_count
 
 VARIABLE = "BOOSTLOSS_NUM_THREADS"
 TIMEOUT = 120  # for what would hang if it failed
@@ -293,11 +293,30 @@ LOSSES = [Focal(), CrossEntropy(), Huber(), Quantile(quantile=0.9)]
 TRAIN = pytest.mark.parametrize("train", [xgboost_model, lightgbm_model], ids=["xgboost", "lightgbm"])
 
 
-@TRAIN
-@pytest.mark.parametrize("same_data", [True, False], ids=["same data", "different data"])
-def test_trainings_in_threads(monkeypatch, train, same_data):
-    """Four trainings side by side are those one after the other, tree by tree."""
+@pytest.fixture
+def busy(monkeypatch):
+    """Kernels use threads in trainings of any size."""
+    monkeypatch.setattr(threads, "MIN_WORK_AFTER_ENGINE", 0)
     monkeypatch.setenv(VARIABLE, "3")
+
+
+@pytest.mark.parametrize(("work", "expected"), [(MIN_WORK_AFTER_ENGINE - 1, 1), (MIN_WORK_AFTER_ENGINE, 6)])
+def test_little_work_after_an_engine_has_one_thread(monkeypatch, work, expected):
+    """An engine's threads spin on the other processors for a while; elsewhere rows alone decide."""
+    monkeypatch.setenv(VARIABLE, "2")
+    slices = []
+    with threads.after_an_engine():
+        threads.run_slices(slices.append, 6 * LEAST_SLICE, work)
+    assert len(slices) == expected
+    threads.run_slices(slices.append, 6 * LEAST_SLICE, 1)
+    assert len(slices) == expected + 6
+
+
+@TRAIN
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("same_data", [True, False], ids=["same data", "different data"])
+def test_trainings_in_threads(train, same_data):
+    """Four trainings side by side are those one after the other, tree by tree."""
     seeds = [0] * 4 if same_data else range(4)
     expected = [train(loss, seed) for loss, seed in zip(LOSSES, seeds, strict=True)]
     with ThreadPoolExecutor(4) as pool:
@@ -305,6 +324,7 @@ def test_trainings_in_threads(monkeypatch, train, same_data):
 
 
 @TRAIN
+@pytest.mark.usefixtures("busy")
 def test_one_loss_in_threads(train):
     """One loss object trains on four data sets at once: it holds no state of a training."""
     loss = Focal(class_weight="balanced")
@@ -313,9 +333,9 @@ def test_one_loss_in_threads(train):
         assert list(pool.map(functools.partial(train, loss), range(4))) == expected
 
 
-def test_one_data_set_in_threads(monkeypatch):
+@pytest.mark.usefixtures("busy")
+def test_one_data_set_in_threads():
     """Threads that evaluate one DMatrix do not write into each other's buffers."""
-    monkeypatch.setenv(VARIABLE, "2")
     X, y = data(0)
     dtrain, loss = xgb.DMatrix(X[:, :1], y == 2), Focal()
     margins = [np.full(len(y), z, np.float32) for z in np.linspace(-2, 2, 8)]

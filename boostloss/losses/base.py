@@ -1,11 +1,11 @@
 """Loss: everything that follows from one scalar definition, whatever kind of loss it is."""
 
 import copy
+import functools
 import inspect
 import re
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -34,7 +34,7 @@ class Targets:
         """Number of classes of a classification loss: one raw prediction per row is two of them."""
         return max(self.n_outputs, 2)
 
-    @cached_property
+    @functools.cached_property
     def by_class(self):
         """Soft labels of K classes on flat, one class after the other."""
         return self.y_true.T.ravel()
@@ -61,6 +61,7 @@ def target_of(dtype, raw_dtype):
     return "simd" if raw_dtype == np.float32 else "mixed"
 
 
+@functools.cache
 def formula_parameters(point, n_arguments):
     """The names of the hyper-parameters a `point` takes after its first `n_arguments` arguments."""
     return tuple(inspect.signature(point).parameters)[n_arguments:]

@@ -1,0 +1,207 @@
+"""What does a custom objective cost in a training? boostloss against the engines' own objectives.
+
+    python benchmarks/training.py [--quick] [--engines xgboost lightgbm]
+
+Whole trainings on the same data in random order, a few rounds each, again and again; a ratio is that of the median
+rounds of one repetition, so that a machine whose speed drifts slows both. A second training under the built-in
+objective shows what such a ratio is worth.
+"""
+
+import argparse
+import gc
+import os
+import time
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import xgboost as xgb
+
+import boostloss as bl
+import boostloss.lightgbm
+import boostloss.xgboost
+from gradient_step import gradient_step_rows
+from report import machine, publish, table
+
+N_COLUMNS, N_CLASSES = 28, 5
+AGAIN = "built-in again"
+PACKAGES = ("numpy", "numba", "xgboost", "lightgbm")
+LABELS = {"binary": "two classes", "multiclass": f"{N_CLASSES} classes", "regression": "squared error"}
+BUILT_IN = {
+    "xgboost": {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"},
+    "lightgbm": {"binary": "binary", "multiclass": "multiclass", "regression": "regression"},
+}
+TREES = {"xgboost": {"max_depth": 6}, "lightgbm": {"num_leaves": 63, "verbose": -1, "metric": "None"}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    engine: str
+    task: str
+    n_rows: int
+    n_threads: int
+
+
+def cases(engines, n_cpus):
+    """Sizes, and one thread where there are more."""
+    for engine in engines:
+        for n_rows in (100_000, 1_000_000, 10_000_000):
+            yield Case(engine, "binary", n_rows, n_cpus)
+        if n_cpus > 1:
+            yield Case(engine, "binary", 1_000_000, 1)
+        for task, n_rows in (("multiclass", 200_000), ("multiclass", 1_000_000), ("regression", 1_000_000)):
+            yield Case(engine, task, n_rows, n_cpus)
+
+
+def sample(task, n_rows):
+    """Features without meaning but for eight of them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, N_COLUMNS), np.float32)
+    score = X[:, :8] @ rng.standard_normal((8, N_CLASSES), np.float32) + 0.5 * X[:, [0]] * X[:, [1]]
+    score += rng.gumbel(size=(n_rows, N_CLASSES)).astype(np.float32)
+    if task == "binary":
+        return X, (score[:, 0] > 1).astype(np.float32)
+    return X, score[:, 0].copy() if task == "regression" else score.argmax(axis=1).astype(np.float32)
+
+
+class Stopwatch:
+    """A callback of either engine: when rounds ended."""
+
+    order = 99
+
+    def __init__(self):
+        self.ends = []
+
+    def __call__(self, env):
+        self.ends.append(time.perf_counter())
+
+    def median_round(self):
+        """Seconds; without the first rounds, in which an engine makes what it keeps."""
+        return float(np.median(np.diff(self.ends)[1:]))
+
+
+class XGBoostStopwatch(Stopwatch, xgb.callback.TrainingCallback):
+    """The same."""
+
+    def after_iteration(self, model, epoch, evals_log):
+        self(None)
+        return False
+
+
+def xgboost_trainings(case):
+    """Trainings by name, each on the same quantised data."""
+    X, y = sample(case.task, case.n_rows)
+    name = LOSSES[case.task]
+    loss = getattr(bl, name)()
+    data = xgb.QuantileDMatrix(X, y)
+    del X
+    params = {**TREES["xgboost"], "nthread": case.n_threads}
+    outputs = {"num_class": N_CLASSES} if case.task == "multiclass" else {}
+    built_in = {**params, **outputs, "objective": BUILT_IN["xgboost"][case.task]}
+
+    def train(n_rounds, train=xgb.train, params=built_in, **arguments):
+        watch = XGBoostStopwatch()
+        train(params, data, n_rounds, callbacks=[watch], **arguments)
+        return watch.median_round()
+
+    def plain(n_rounds):
+        link = boostloss.xgboost.params(loss, y)
+        return train(n_rounds, params={**params, **link, "disable_default_eval_metric": 1}, obj=loss)
+
+    def whole(n_rounds):
+        return train(n_rounds, boostloss.xgboost.train, params, loss=loss)
+
+    return {"built-in": train, AGAIN: train, f"obj={name}()": plain, f"train, {name}": whole}
+
+
+def lightgbm_trainings(case):
+    """Trainings by name, each on the same binned data."""
+    X, y = sample(case.task, case.n_rows)
+    name = LOSSES[case.task]
+    loss = getattr(bl, name)()
+    params = {**TREES["lightgbm"], "num_threads": case.n_threads}
+    data = lgb.Dataset(X, y, params=params).construct()
+    del X
+    outputs = {"num_class": N_CLASSES} if case.task == "multiclass" else {}
+    built_in = {**params, **outputs, "objective": BUILT_IN["lightgbm"][case.task]}
+
+    def train(n_rounds, train=lgb.train, params=built_in, **arguments):
+        watch = Stopwatch()
+        train(params, data, n_rounds, callbacks=[watch], **arguments)
+        return watch.median_round()
+
+    def plain(n_rounds):
+        return train(n_rounds, params={**params, **outputs, "objective": loss})
+
+    def whole(n_rounds):
+        return train(n_rounds, boostloss.lightgbm.train, params, loss=loss)
+
+    return {"built-in": train, AGAIN: train, f"objective={name}()": plain, f"train, {name}": whole}
+
+
+TRAININGS = {"xgboost": xgboost_trainings, "lightgbm": lightgbm_trainings}
+
+
+LOSSES = {"binary": "CrossEntropy", "multiclass": "CrossEntropy", "regression": "SquaredError"}
+
+
+def repetitions(case):
+    """How often, and rounds each: about as long for any size."""
+    work = case.n_rows * (N_CLASSES if case.task == "multiclass" else 1)
+    return (15, 12) if work <= 1_000_000 else (7, 7) if work <= 5_000_000 else (4, 6)
+
+
+def case_rows(case, n_repetitions, n_rounds):
+    """A row of the table for every training."""
+    os.environ["BOOSTLOSS_NUM_THREADS"] = str(case.n_threads)
+    trainings = TRAININGS[case.engine](case)
+    rng = np.random.default_rng(0)
+    seconds = {name: [] for name in trainings}
+    for training in trainings.values():
+        training(3)  # kernels are made, memory is claimed
+    for _ in range(n_repetitions):
+        for name in rng.permutation(list(trainings)):
+            seconds[name].append(trainings[name](n_rounds))
+            gc.collect()
+    threads = f"{case.n_threads} thread{'s' if case.n_threads > 1 else ''}"
+    where = case.engine, LABELS[case.task], f"{case.n_rows:,}", threads
+    for name, values in seconds.items():
+        low, middle, high = np.percentile(np.divide(values, seconds["built-in"]), (25, 50, 75))
+        of_ratio = ("1", "-") if name == "built-in" else (f"{middle:.3f}", f"{low:.3f} to {high:.3f}")
+        yield (*where, name, f"{1e3 * np.median(values):.1f}", *of_ratio)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few rows and repetitions: whether it runs")
+    parser.add_argument("--engines", nargs="+", default=["xgboost", "lightgbm"], choices=list(TRAININGS))
+    options = parser.parse_args()
+    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    rows = []
+    for case in cases(options.engines, n_cpus):
+        if options.quick:
+            case = Case(case.engine, case.task, case.n_rows // 1000, case.n_threads)
+        rows += case_rows(case, *((1, 4) if options.quick else repetitions(case)))
+        print(*rows[-4:], sep="\n", flush=True)
+    header = "engine", "task", "rows", "threads", "training", "ms per round", "ratio", "quartiles"
+    n_rows = 20_000 if options.quick else 1_000_000
+    steps = gradient_step_rows(options.engines, n_rows, n_cpus, 3 if options.quick else 30)
+    sections = [
+        "# Training",
+        f"Measured on {machine(*PACKAGES)}.",
+        f"## A round\n\n{N_COLUMNS} columns; trees of depth 6 (XGBoost) or 63 leaves (LightGBM). The ratio is to the "
+        "built-in objective. `train` is that of `boostloss.xgboost` or `boostloss.lightgbm`.",
+        table(header, rows),
+        f"## The objective's part of a round\n\n{n_rows:,} rows, two classes: from the engine's margins to gradients "
+        "in the engine's own layout, all copies included, in milliseconds; XGBoost by its own clocks, LightGBM by "
+        "trees of two leaves on one column.",
+        table(("engine", "objective", "ms", "ratio", "quartiles"), steps),
+    ]
+    summary = [row[:5] + row[6:] for row in rows if row[4].startswith("train, ") and row[2] == "1,000,000"]
+    publish("training", "\n\n".join(sections), table((*header[:5], *header[6:]), summary))
+
+
+if __name__ == "__main__":
+    main()
