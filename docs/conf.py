@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "example_file.set_file"),
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from types import FunctionType
 from typing import Any
 
 import boostloss
@@ -67,8 +68,8 @@ def members_of(kind):
 
 
 def _is_member(name: str, thing: Any) -> bool:
-    described = inspect.isroutine(thing) or isinstance(thing, property)
-    return described and not name.startswith("_") and name not in FORMULAS and bool(inspect.getdoc(thing))
+    own = isinstance(thing, (FunctionType, staticmethod, classmethod, property))  # not scikit-learn's set_fit_request
+    return own and not name.startswith("_") and name not in FORMULAS and bool(inspect.getdoc(thing))
 
 
 def template_context():
