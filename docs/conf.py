@@ -15,11 +15,11 @@ copyright = "the boostloss developers"
 release = version = boostloss.__version__
 
 extensions = [
+    "mathml",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
 ]
@@ -27,7 +27,6 @@ exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 default_role = "py:obj"
 
-myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
@@ -51,6 +50,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "boostloss"
 html_show_sourcelink = False

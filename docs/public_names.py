@@ -72,6 +72,12 @@ def _is_member(name: str, thing: Any) -> bool:
     return own and not name.startswith("_") and name not in FORMULAS and bool(inspect.getdoc(thing))
 
 
+def _base(kind):
+    """The class that a loss has its other methods from."""
+    bases = [base.__name__ for base in kind.__mro__[1:] if base in BASES]
+    return bases[0] if bases else None
+
+
 def template_context():
     """What the templates of the API reference need to know."""
     classes = {
@@ -85,4 +91,5 @@ def template_context():
         "groups": {module_name: groups_of(module_name) for module_name in MODULES},
         "members_of_class": {name: members_of(kind) for name, kind in classes.items()},
         "losses": [name for name, kind in classes.items() if issubclass(kind, boostloss.Loss)],
+        "base_of_loss": {name: _base(kind) for name, kind in classes.items() if _base(kind)},
     }
