@@ -6,11 +6,10 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-import boostloss  # noqa: E402
-import public_names  # noqa: E402
+import boostloss
+import public_names
 
 project = "boostloss"
-author = "the boostloss developers"
 copyright = "the boostloss developers"
 release = version = boostloss.__version__
 
@@ -27,22 +26,17 @@ exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 default_role = "py:obj"
 
-myst_heading_anchors = 3
-
-autosummary_generate = True
-autosummary_imported_members = True
-autosummary_ignore_module_all = False
 autosummary_context = public_names.template_context()
 autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
-numpydoc_use_plots = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/(plot_|quickstart)",
     "ignore_pattern": r"datasets\.py",
+    "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "reset_modules": ("matplotlib", "example_file.set_file"),
     "download_all_examples": False,

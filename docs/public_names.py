@@ -5,6 +5,8 @@ import inspect
 from types import FunctionType
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 import boostloss
 
 MODULES = (
@@ -51,7 +53,7 @@ def _heading(thing):
     if inspect.isclass(thing) and issubclass(thing, boostloss.Loss):
         return "Losses for numbers"
     if inspect.isclass(thing):
-        return "Classes"
+        return "Estimators" if issubclass(thing, BaseEstimator) else "Classes"
     return "Functions" if callable(thing) else "Constants"
 
 

@@ -24,7 +24,7 @@ FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILIN
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 END_OF_BLOCK = "\x1e"
 RUN_BY_CI = "quickstart", "tests"  # the shell blocks of README.md so marked: .ci/run runs them
-# An output may differ by a tenth between versions and machines where it is that of trees; the prose does not rest on more
+# Where an output is that of trees, versions and machines differ; the prose rests on no more
 TOLERANCE = {"rel": 0.1, "abs": 0.02}
 
 matplotlib.use("Agg")

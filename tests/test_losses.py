@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import inspect
 import pickle
 
 import numpy as np
