@@ -3,29 +3,14 @@
 y is 0 or 1, so that the same rows are a problem of two classes and one of numbers.
 """
 
+# ruff: noqa: F401
+
 import lightgbm as lgb
 import numpy as np
 import xgboost as xgb
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.model_selection import GridSearchCV, train_test_split
 from xgboost import XGBClassifier
-
-__all__ = [
-    "GridSearchCV",
-    "LGBMClassifier",
-    "LGBMRegressor",
-    "X",
-    "XGBClassifier",
-    "dtest",
-    "dtrain",
-    "dvalid",
-    "lgb",
-    "train_set",
-    "valid",
-    "w",
-    "xgb",
-    "y",
-]
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 3))
