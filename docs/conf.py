@@ -28,7 +28,6 @@ default_role = "py:obj"
 
 autosummary_context = public_names.template_context()
 autodoc_typehints = "none"  # the docstrings say more
-autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {

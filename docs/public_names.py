@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from types import FunctionType
+import re
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -35,14 +35,21 @@ def names_of(module_name):
 
 
 def groups_of(module_name):
-    """Public names of a module under the headings they are listed by."""
+    """Public classes and functions of a module under the headings they are listed by."""
     if module_name == WORDS:
         return {}
     module = importlib.import_module(module_name)
     groups: dict[str, list[str]] = {}
     for name in sorted(names_of(module_name), key=str.lower):
-        groups.setdefault(_heading(getattr(module, name)), []).append(name)
+        if callable(getattr(module, name)):
+            groups.setdefault(_heading(getattr(module, name)), []).append(name)
     return dict(sorted(groups.items()))
+
+
+def constants_of(module_name):
+    """Public constants of a module, as Python writes them."""
+    module = importlib.import_module(module_name)
+    return {name: repr(getattr(module, name)) for name in names_of(module_name) if not callable(getattr(module, name))}
 
 
 def _heading(thing):
@@ -54,24 +61,28 @@ def _heading(thing):
         return "Losses for numbers"
     if inspect.isclass(thing):
         return "Estimators" if issubclass(thing, BaseEstimator) else "Classes"
-    return "Functions" if callable(thing) else "Constants"
+    return "Functions"
 
 
 def members_of(kind):
-    """Public methods and properties of a class that are documented with it.
+    """Public members of a class that are documented with it, each "method" or "property", in the order they are defined.
 
     Of a loss those it defines itself, for the others are those of the class it derives from; of another class all that
     boostloss defines.
     """
-    bases = [base for base in kind.__mro__ if base.__module__.partition(".")[0] == "boostloss"]
+    bases = [base for base in reversed(kind.__mro__) if base.__module__.partition(".")[0] == "boostloss"]
     bases = [kind] if issubclass(kind, boostloss.Loss) else bases
-    members = {name for base in bases for name, thing in vars(base).items() if _is_member(name, thing)}
-    return sorted(members)
+    return {
+        name: "property" if isinstance(thing, property) else "method"
+        for base in bases
+        for name, thing in vars(base).items()
+        if _is_member(name, thing)
+    }
 
 
 def _is_member(name: str, thing: Any) -> bool:
-    own = isinstance(thing, (FunctionType, staticmethod, classmethod, property))  # not scikit-learn's set_fit_request
-    return own and not name.startswith("_") and name not in FORMULAS and bool(inspect.getdoc(thing))
+    described = inspect.isroutine(thing) or isinstance(thing, property)
+    return described and not re.match("_|set_.*_request", name) and name not in FORMULAS
 
 
 def _base(kind):
@@ -91,6 +102,7 @@ def template_context():
     }
     return {
         "groups": {module_name: groups_of(module_name) for module_name in MODULES},
+        "constants": {module_name: constants_of(module_name) for module_name in MODULES},
         "members_of_class": {name: members_of(kind) for name, kind in classes.items()},
         "losses": [name for name, kind in classes.items() if issubclass(kind, boostloss.Loss)],
         "base_of_loss": {name: _base(kind) for name, kind in classes.items() if _base(kind)},
