@@ -15,6 +15,7 @@ MODULES = (
     "boostloss.lightgbm",
     "boostloss.verify",
     "boostloss.plot",
+    "boostloss.objective",
     "boostloss.formula",
 )
 WORDS = "boostloss.formula"  # its names stand for other functions in every kernel: its own docstring describes them
@@ -65,7 +66,7 @@ def _heading(thing):
 
 
 def members_of(kind):
-    """Public members of a class that are documented with it, each "method" or "property", in the order they are defined.
+    """Public members of a class that are documented with it, each "method" or "property", as they are defined.
 
     Of a loss those it defines itself, for the others are those of the class it derives from; of another class all that
     boostloss defines.

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 import re
 import runpy
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import boostloss
 import boostloss.formula
 
 PUBLIC_NAMES = Path(__file__).parents[1] / "docs" / "public_names.py"
@@ -23,6 +25,15 @@ COUNTED = {
 ARRAY = re.compile(r"\b(array-like|ndarrays?)\b")
 WITH_SHAPE = re.compile(r"of shape|, shape|shaped as|of three")
 BARE_NUMBER = re.compile(r"(float|int)(, (default=.*|optional))?")
+
+
+def test_modules_are_documented():
+    """A new module has its page, or is one of those whose names the package exports."""
+    modules = {f"boostloss.{module.name}" for module in pkgutil.iter_modules(boostloss.__path__)}
+    exported = {"boostloss.estimators", "boostloss.kernels", "boostloss.losses"}
+    assert {name for name in modules if "._" not in name} == {*public_names.MODULES, *exported} - {"boostloss"}
+    reference = PUBLIC_NAMES.with_name("reference.rst").read_text(encoding="utf-8")
+    assert all(f"\n   {name}\n" in reference for name in public_names.MODULES)
 
 
 def described():
