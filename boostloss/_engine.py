@@ -1,11 +1,8 @@
-"""What both engines share: labels and buffers of a data set, K, the start, and parameters that contradict a loss."""
+"""What both engines share: K, the unit of targets, parameters that contradict a loss, and its description."""
 
-import contextlib
 import json
 import sys
-import threading
 import warnings
-import weakref
 
 import numpy as np
 
@@ -14,86 +11,6 @@ from boostloss.losses.classification_base import ClassificationLoss
 
 SCHEMA = 1  # of the description of a loss in a saved model
 LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets, for float32 gradients
-_local = threading.local()  # buffers are never shared by two threads
-
-
-def is_data_set(data):
-    """Whether `data` is a DMatrix or a Dataset, without importing an engine."""
-    return hasattr(data, "get_label") and hasattr(data, "get_weight") and not isinstance(data, np.ndarray)
-
-
-class DataSet:
-    """Checked labels, weights and output buffers of one DMatrix or Dataset, for one thread."""
-
-    def __init__(self, label, weight):
-        self.label, self.weight = label, weight
-        self.targets = {}
-        self.buffers = {}
-        self.memories: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-    def targets_of(self, loss, n_outputs):
-        """The labels in the terms of `loss`, checked once."""
-        key = loss._targets_key(), n_outputs
-        if key not in self.targets:
-            self.targets[key] = loss._targets(self.label, self.weight, n_outputs, np.float32)
-        return self.targets[key]
-
-    def outputs_like(self, raw):
-        """Two float32 arrays in the shape and memory order of `raw`, the same at every call."""
-        key = raw.shape, raw.flags.c_contiguous
-        if key not in self.buffers:
-            self.buffers[key] = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
-        return self.buffers[key]
-
-    def memory_of(self, objective):
-        """What an objective remembers of its training on this data set."""
-        return self.memories.setdefault(objective, {})
-
-    def same(self, label, weight):
-        """Whether these are still the labels and weights of the data set: a user may have set others."""
-        return _same(label, self.label) and _same(weight, self.weight)
-
-
-def _same(a, b):
-    return a is b or (a is not None and b is not None and np.array_equal(a, b))
-
-
-@contextlib.contextmanager
-def labels_read_once():
-    """A training: labels and weights of a data set are read and compared at its first call only.
-
-    An engine copies them at every question, 1 to 2 % of a round.
-    """
-    outer = getattr(_local, "of_training", None)
-    _local.of_training = weakref.WeakKeyDictionary()
-    try:
-        yield
-    finally:
-        _local.of_training = outer
-
-
-def data_set_of(data):
-    """The `DataSet` of a DMatrix or Dataset; found again by identity, never by length."""
-    of_training = getattr(_local, "of_training", None)
-    if of_training is None:
-        return _current_data_set(data)
-    if data not in of_training:
-        of_training[data] = _current_data_set(data)
-    return of_training[data]
-
-
-def _current_data_set(data):
-    known = getattr(_local, "known", None)
-    if known is None:
-        known = _local.known = weakref.WeakKeyDictionary()
-    label, weight = data.get_label(), data.get_weight()
-    if label is None or not len(label):
-        raise ValueError("data has no label, must have one per row.")
-    weight = None if weight is None or not len(weight) else weight
-    found = known.get(data)
-    if found is None or not found.same(label, weight):
-        found = known[data] = DataSet(label, weight)
-    return found
 
 
 def resolved_loss(loss, label, weight, n_classes=None):

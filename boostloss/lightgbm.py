@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from boostloss import _lightgbm_text
-from boostloss._engine import labels_read_once, refuse, resolved_loss, warn_of_unit
+from boostloss._engine import refuse, resolved_loss, warn_of_unit
 from boostloss._lightgbm_renewal import LeafRenewal
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
@@ -233,7 +233,7 @@ def train(
     if renew_leaves:
         renewal = LeafRenewal(resolved.leaf_quantile, _learning_rate)
         metrics, hooks = [renewal.metric(), *metrics], [*hooks, *renewal.callbacks()]
-    with _started([] if own_start else data_sets, start), labels_read_once():
+    with _started([] if own_start else data_sets, start):
         booster: Any = lightgbm.train(
             {**params, "objective": Objective(resolved, _learning_rate(params), _rounds_of(init_model))},
             train_set,

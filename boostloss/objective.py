@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss._engine import data_set_of, is_data_set
+from boostloss._data_sets import data_set_of, is_data_set, is_of_xgboost, passed_data_set
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
@@ -66,6 +66,9 @@ class Objective:
         """
         if is_data_set(y_pred):
             return self._of_data_set(y_true, y_pred)
+        if (data := passed_data_set()) is not None:
+            gradient, hessian = self._of_data_set(y_pred, data)
+            return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
         labels = check_real_array("y_true", y_true)
         if labels.ndim == 0:
             raise TypeError(f"y_true == {y_true!r}, must be an array with one label per row.")
@@ -146,20 +149,28 @@ class Metric:
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Evaluate."""
         if is_data_set(y_pred):
-            known = data_set_of(y_pred)
-            raw = _margins(y_true, len(known.label))
-            targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
-            value = self._mean(targets, raw)
-            xgboost = type(y_pred).__module__.partition(".")[0] == "xgboost"
-            return (self.__name__, value) if xgboost else (self.__name__, value, False)
+            value = self._of_data_set(y_true, y_pred)
+            return (self.__name__, value) if is_of_xgboost(y_pred) else (self.__name__, value, False)
+        if (data := passed_data_set()) is not None:
+            return MetricValue(self.__name__, self._of_data_set(y_pred, data))
         self.loss._validate()
         raw = _margins(y_pred, len(y_true))
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
-        return MetricValue(self.__name__, self._mean(targets, raw))
+        return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), _value_type(targets, raw))))
 
-    def _mean(self, targets, raw):
-        value = np.empty(len(raw), targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype)
+    def _of_data_set(self, raw_prediction, data):
+        known = data_set_of(data)
+        raw = _margins(raw_prediction, len(known.label))
+        targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
+        return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
+
+    def _mean(self, targets, raw, value):
         self.loss._metric_values(targets, raw, value)
         target = target_of(value.dtype, value.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (value,))
         return total / targets.total_weight
+
+
+def _value_type(targets, raw):
+    """That of the labels, but for class indices."""
+    return targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype

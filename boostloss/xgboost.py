@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_unit
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
@@ -130,16 +130,15 @@ def train(
     row_count = row_count_of(resolved, params, label, weight, start)
     in_rows = in_rows_of(params, row_count)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
-    with labels_read_once():
-        booster = xgboost.train(
-            {**params, **in_rows, **_link(resolved)},
-            dtrain,
-            num_boost_round,
-            obj=Objective(resolved, _learning_rate(params), _rounds_of(xgb_model), row_count),
-            custom_metric=resolved.metric if custom_metric is None else custom_metric,
-            xgb_model=xgb_model,
-            **arguments,
-        )
+    booster = xgboost.train(
+        {**params, **in_rows, **_link(resolved)},
+        dtrain,
+        num_boost_round,
+        obj=Objective(resolved, _learning_rate(params), _rounds_of(xgb_model), row_count),
+        custom_metric=resolved.metric if custom_metric is None else custom_metric,
+        xgb_model=xgb_model,
+        **arguments,
+    )
     booster.set_attr(**{ATTRIBUTE: description})
     set_back(booster, params, in_rows)
     return booster

@@ -227,21 +227,6 @@ def test_buffers_are_reused_for_a_data_set_only(case, make):
     assert_array_equal(found[0], case.loss(raw, data)[0])
 
 
-@DATA
-def test_data_sets_are_not_kept_alive(make):
-    """What is known of a data set goes when the data set goes."""
-    from boostloss import _engine
-
-    case = TASKS[0]
-    gc.collect()
-    data = make(case)
-    case.loss(engine_like(case.raw(N_ROWS), data), data)
-    before = len(_engine._local.known)
-    del data
-    gc.collect()
-    assert len(_engine._local.known) == before - 1
-
-
 @over(TASKS)
 @DATA
 def test_read_only_predictions(case, make):

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +22,7 @@ import boostloss.xgboost
 from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
 from boostloss.kernels import threads
 from boostloss.kernels.templates import CHUNK
-from boostloss.kernels.threads import MIN_ROWS, thread_count
+from boostloss.kernels.threads import LEAST_SLICE, MIN_ROWS, thread_count
 
 VARIABLE = "BOOSTLOSS_NUM_THREADS"
 TIMEOUT = 120  # for what would hang if it failed
@@ -125,7 +126,7 @@ def test_one_thread_in_joblib_workers(monkeypatch, backend):
 )
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 def test_slices_cover_all_rows(monkeypatch, n_rows, n_threads):
-    """Slices begin at multiples of CHUNK, follow each other, and are no more than the threads; a few rows are one."""
+    """Slices begin at multiples of CHUNK, follow each other, and are enough to go round; a few rows are one."""
     monkeypatch.setenv(VARIABLE, str(n_threads))
     slices = []
     threads.run_slices(slices.append, n_rows)
@@ -133,7 +134,35 @@ def test_slices_cover_all_rows(monkeypatch, n_rows, n_threads):
     assert [part.start for part in slices] == [0, *[part.stop for part in slices[:-1]]]
     assert slices[-1].stop == n_rows
     assert all(part.start % CHUNK == 0 and part.stop > part.start for part in slices)
-    assert len(slices) <= (n_threads if n_rows >= MIN_ROWS else 1)
+    if n_rows < MIN_ROWS or n_threads == 1:
+        assert len(slices) == 1
+    else:
+        assert n_threads <= len(slices) <= threads.SLICES_PER_THREAD * n_threads or part_size(slices) == LEAST_SLICE
+
+
+def part_size(slices):
+    """Rows of all slices but the last."""
+    (size,) = {part.stop - part.start for part in slices[:-1]}
+    return size
+
+
+def test_slices_go_to_whoever_is_free(monkeypatch):
+    """A thread that is held up in its first slice leaves the others to the rest."""
+    monkeypatch.setenv(VARIABLE, "2")
+    mine, theirs, released = [], [], threading.Event()
+
+    def call(part):
+        if threading.current_thread() is threading.main_thread():
+            mine.append(part)
+            if len(mine) == 5:
+                released.set()
+        else:
+            theirs.append(part)
+            assert released.wait(TIMEOUT)
+
+    threads.run_slices(call, 6 * LEAST_SLICE)
+    assert len(mine) + len(theirs) == 6
+    assert len(mine) >= 5
 
 
 def results(case, y, raw, weight):

@@ -11,6 +11,7 @@ from boostloss._validation import check_number
 from boostloss.kernels.templates import CHUNK
 
 MIN_ROWS = 65536  # below this the kernel (30 to 100 microseconds) is done before a second thread has woken up
+SLICES_PER_THREAD, LEAST_SLICE = 4, 2 * CHUNK  # a slice takes Python some 10 microseconds
 _lock = threading.Lock()
 _pool, _pool_size = None, 0
 
@@ -57,16 +58,28 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_slices(call, n_rows):
-    """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector."""
+    """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector.
+
+    Whoever is free takes the next slice: a thread of ours may wait for its processor, on which an engine's threads still
+    spin after their own work. With one slice per thread that costs up to a whole kernel.
+    """
     n_threads = thread_count() if n_rows >= MIN_ROWS else 1
     if n_threads == 1:
         return call(slice(0, n_rows))
-    size = -(-n_rows // (n_threads * CHUNK)) * CHUNK
-    slices = [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
-    futures = [_executor(n_threads - 1).submit(call, part) for part in slices[1:]]
-    call(slices[0])
+    size = -(-n_rows // (SLICES_PER_THREAD * n_threads * CHUNK)) * CHUNK
+    size = max(size, LEAST_SLICE)
+    starts = iter(range(0, n_rows, size))  # one step of it is atomic
+
+    def work():
+        for start in starts:
+            call(slice(start, min(start + size, n_rows)))
+
+    n_helpers = min(n_threads, -(-n_rows // size)) - 1
+    futures = [_executor(n_threads - 1).submit(work) for _ in range(n_helpers)]
+    work()
     for future in futures:
-        future.result()
+        if not future.cancel():  # true of those that have not begun: nothing is left for them
+            future.result()
 
 
 def run_rows(kernel, rows, scalars, outputs):

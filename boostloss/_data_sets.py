@@ -1,0 +1,137 @@
+"""Labels, weights and output buffers of a DMatrix or Dataset: read once in a training, found again by identity.
+
+XGBoost copies labels and weights at every question (1.6 ms per million rows with the comparison, 2 % of a round), so it
+is asked once in every training that its own ``train`` or ``cv`` runs; LightGBM hands out the same array every time.
+"""
+
+import sys
+import threading
+import weakref
+
+import numpy as np
+
+_local = threading.local()  # buffers are never shared by two threads
+
+
+def is_data_set(data):
+    """Whether `data` is a DMatrix or a Dataset, without importing an engine."""
+    return hasattr(data, "get_label") and hasattr(data, "get_weight") and not isinstance(data, np.ndarray)
+
+
+def is_of_xgboost(data):
+    """Whether a data set is XGBoost's, or of a class derived from it."""
+    return any(kind.__module__.partition(".")[0] == "xgboost" for kind in type(data).__mro__)
+
+
+class DataSet:
+    """Checked labels, weights and output buffers of one DMatrix or Dataset, for one thread."""
+
+    def __init__(self, label, weight):
+        self.label, self.weight = label, weight
+        self.targets = {}
+        self.buffers = {}
+        self.values = {}
+        self.memories: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    def targets_of(self, loss, n_outputs):
+        """The labels in the terms of `loss`, checked once."""
+        key = loss._targets_key(), n_outputs
+        if key not in self.targets:
+            self.targets[key] = loss._targets(self.label, self.weight, n_outputs, np.float32)
+        return self.targets[key]
+
+    def outputs_like(self, raw):
+        """Two float32 arrays in the shape and memory order of `raw`, the same at every call."""
+        key = raw.shape, raw.flags.c_contiguous
+        if key not in self.buffers:
+            self.buffers[key] = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
+        return self.buffers[key]
+
+    def values_of(self, n_rows, dtype):
+        """An array for the values of the loss, the same at every call."""
+        if dtype not in self.values:
+            self.values[dtype] = np.empty(n_rows, dtype)
+        return self.values[dtype]
+
+    def memory_of(self, objective):
+        """What an objective remembers of its training on this data set."""
+        return self.memories.setdefault(objective, {})
+
+    def same(self, label, weight):
+        """Whether these are still the labels and weights of the data set: a user may have set others."""
+        return _same(label, self.label) and _same(weight, self.weight)
+
+
+def _same(a, b):
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def data_set_of(data):
+    """The `DataSet` of a DMatrix or Dataset; found again by identity, never by length."""
+    booster = _booster_in_training(_caller())
+    if booster is None:
+        return _current_data_set(data)
+    known = _weak_dict("trainings").setdefault(booster, weakref.WeakKeyDictionary())
+    if data not in known:
+        known[data] = _current_data_set(data)
+    return known[data]
+
+
+def passed_data_set():
+    """The DMatrix or Dataset whose labels and margins an engine's estimator passes on as arrays.
+
+    None where anybody else calls: then nothing is known of the arrays.
+    """
+    frame = _caller()
+    if _package(frame) not in ("xgboost", "lightgbm"):
+        return None
+    found = [value for value in frame.f_locals.values() if is_data_set(value)]
+    return found[0] if len(found) == 1 else None
+
+
+def _current_data_set(data):
+    known = _weak_dict("known")
+    label, weight = data.get_label(), data.get_weight()
+    if label is None or not len(label):
+        raise ValueError("data has no label, must have one per row.")
+    weight = None if weight is None or not len(weight) else weight
+    found = known.get(data)
+    if found is None or not found.same(label, weight):
+        found = known[data] = DataSet(label, weight)
+    return found
+
+
+def _weak_dict(name):
+    """A dictionary of this thread that keeps none of its keys alive."""
+    if not hasattr(_local, name):
+        setattr(_local, name, weakref.WeakKeyDictionary())
+    return getattr(_local, name)
+
+
+def _package(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]
+
+
+def _caller():
+    """The frame that called boostloss."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _package(frame) == "boostloss":
+        frame = frame.f_back
+    return frame
+
+
+def _booster_in_training(frame):
+    """The XGBoost Booster at work above `frame` for ``xgboost.train`` or ``cv``; None where a user's own loop runs it.
+
+    Such a loop may set other labels between two rounds.
+    """
+    booster = None
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if booster is None and name == "xgboost.core":
+            owner = frame.f_locals.get("self")
+            booster = owner if hasattr(owner, "boost") else None
+        elif booster is not None and name == "xgboost.training":
+            return booster
+        frame = frame.f_back
+    return None
