@@ -141,7 +141,8 @@ class LossClassifier(ClassifierMixin, _LossEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels, in ascending order; for several labels per row their column numbers.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where `X` was a data frame with names that are strings.
 
     Examples
@@ -278,7 +279,8 @@ class LossRegressor(RegressorMixin, _LossEstimator):
     loss_ : RegressionLoss
         The loss with everything that depends on the training labels as numbers.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where `X` was a data frame with names that are strings.
 
     Examples

@@ -32,9 +32,12 @@ def _check_finite(raw):
 class Objective:
     """A loss as an engine's objective: gradients and curvature as float32 arrays.
 
+    A loss is an objective itself; this one knows of its training.
+
     Parameters
     ----------
     loss : Loss
+        Resolved, where it depends on training labels.
     learning_rate : float, optional
         That of the training, where it is known: the step of residual losses depends on it.
     n_rounds_before : int, default=0
@@ -94,7 +97,15 @@ class Objective:
 
 
 class MetricValue(float):
-    """A number that also unpacks as (name, value, higher is better), which LightGBM's estimators want."""
+    """A number that also unpacks as (name, value, higher is better), which LightGBM's estimators want.
+
+    Parameters
+    ----------
+    name : str
+        Of the metric.
+    value : float
+        The number itself.
+    """
 
     name: str
 
@@ -119,6 +130,11 @@ class Metric:
 
     Called as ``metric(y_true, y_pred, sample_weight=None)`` it returns a number, as ``metric(y_pred, DMatrix)``
     XGBoost's tuple and as ``metric(y_pred, Dataset)`` LightGBM's. y_pred are raw predictions.
+
+    Parameters
+    ----------
+    loss : Loss
+        Resolved, where it depends on training labels.
     """
 
     def __init__(self, loss):

@@ -90,6 +90,7 @@ def train(
     dtrain : xgboost.DMatrix
         Labels and weights come from it. A ``base_margin`` of yours is used as the start, with a warning.
     num_boost_round : int, default=10
+        Number of rounds.
     loss : Loss
     custom_metric : callable, optional
         In place of the loss's own metric, which early stopping watches otherwise.

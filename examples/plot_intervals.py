@@ -1,4 +1,7 @@
-"""Prediction intervals for arrival delays: two quantiles, and what conformal calibration adds to them.
+"""Prediction intervals
+====================
+
+Prediction intervals for arrival delays: two quantiles, and what conformal calibration adds to them.
 
 Data: flights from New York in 2013. One model with three outputs predicts the quantiles .05, .5 and .95 of the delay;
 between the outer two 90 % of the flights should arrive. Trained quantiles are usually too narrow on new days.

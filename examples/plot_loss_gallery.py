@@ -1,4 +1,7 @@
-"""The losses as curves: value, gradient, curvature beside the exact Hessian, and the probability a prediction means.
+"""The losses as curves
+====================
+
+The losses as curves: value, gradient, curvature beside the exact Hessian, and the probability a prediction means.
 
 Two figures. Losses of two classes are drawn against the margin m of the true class, which is the raw prediction z of a
 positive row and -z of a negative one; thin grey lines are the cross-entropy and its sigmoid. Losses of the residual

@@ -1,4 +1,7 @@
-"""Seven classes, two of them below one percent: what class weights and focal loss change, and what they do not.
+"""Seven classes, two of them rare
+===============================
+
+Seven classes, two of them below one percent: what class weights and focal loss change, and what they do not.
 
 Data: persons in fatal road accidents (FARS); the outcome is the severity of the injury. Class weights move decisions
 towards rare classes. They also distort the softmax, as focal loss does; `predict_proba` takes both out again.

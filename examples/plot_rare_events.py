@@ -1,4 +1,7 @@
-"""A rare outcome: what ten losses do to ranking, to probabilities, and to decisions that have costs.
+"""A rare outcome: ranking, probabilities, decisions
+=================================================
+
+A rare outcome: what ten losses do to ranking, to probabilities, and to decisions that have costs.
 
 Data: persons in fatal road accidents (FARS); the outcome, in 1.19 % of the rows, is that the severity of the injury
 went unrecorded. Most of these losses are not proper: the sigmoid of their raw predictions is no probability, and

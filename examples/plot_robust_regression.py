@@ -1,4 +1,7 @@
-"""Arrival delays: where squared error predicts worse than a constant, and what robust losses change.
+"""Robust regression
+=================
+
+Arrival delays: where squared error predicts worse than a constant, and what robust losses change.
 
 Data: flights from New York in 2013; the target is the arrival delay in minutes, the features are what the schedule
 tells. They say little, and delays have a long right tail: their mean is 12 minutes above their median. Squared error

@@ -1,4 +1,7 @@
-"""Train focal and weighted losses in XGBoost and LightGBM on a rare outcome, and get true probabilities back.
+"""Quickstart: a rare outcome in both engines
+==========================================
+
+Train focal and weighted losses in XGBoost and LightGBM on a rare outcome, and get true probabilities back.
 
 Data: persons in fatal road accidents (FARS); the outcome, in 1.19 % of the rows, is that the severity of the injury
 went unrecorded. Focal and weighted losses are not proper: the sigmoid of their margin is not the probability of the

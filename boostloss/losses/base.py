@@ -87,8 +87,16 @@ class Loss(BaseEstimator):
     def get_params(self, deep=True):
         """Hyper-parameters by name.
 
-        The engines' own estimators call this on an ``objective`` and would pass what they get on to the engine as
-        parameters it does not know; they get an empty dict.
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of losses in it, as of `MultiLabel`, are listed as well.
+
+        Returns
+        -------
+        dict
+            Empty for the engines' own estimators: they call this on an ``objective`` and would pass what they get on
+            to the engine as parameters it does not know.
         """
         if _inside_an_engine(sys._getframe(1)):
             return {}

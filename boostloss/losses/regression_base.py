@@ -99,7 +99,20 @@ class RegressionLoss(Loss):
         return r
 
     def residual_scale(self, y_true, raw_prediction, sample_weight):
-        """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal."""
+        """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal.
+
+        Parameters
+        ----------
+        y_true, raw_prediction : ndarrays of shape (n,)
+            Float32 or float64; y_true in the link where there is one.
+        sample_weight : ndarray of shape (n,), or None
+            Empty is none as well.
+
+        Returns
+        -------
+        float
+            In the unit of r, and never 0: at least `least_scale`.
+        """
         dtype = np.result_type(y_true, np.float32)
         sample_weight = np.empty(0, dtype) if sample_weight is None else sample_weight
         target = target_of(dtype, raw_prediction.dtype)
@@ -252,7 +265,17 @@ class RegressionLoss(Loss):
         return raw if self.link == "identity" else INVERSE_LINKS[self.link](raw)
 
     def predict_proba(self, raw_prediction):
-        """Refuse: a regression loss has no class probabilities."""
+        """Refuse: a regression loss has no class probabilities.
+
+        Parameters
+        ----------
+        raw_prediction : array-like of shape (n,)
+
+        Raises
+        ------
+        AttributeError
+            Always.
+        """
         raise AttributeError(f"{type(self).__name__} is a regression loss and has no predict_proba.")
 
 

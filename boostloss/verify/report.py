@@ -5,7 +5,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a report: the largest error of one quantity, and where it is."""
+    """One line of a report: the largest error of one quantity, and where it is.
+
+    Parameters
+    ----------
+    quantity : str
+        One of `QUANTITIES`, or what else was checked: curvature, start, posterior.
+    against : str
+        What the kernel was compared with.
+    dtype : str
+        Of the kernel: float32 or float64.
+    range : str
+        Of the margins or residuals.
+    error : float
+        The largest one, in `unit`.
+    unit : str
+        Of `error` and `tolerance`: "ulp", or nothing for a relative error.
+    tolerance : float
+        What `error` may be.
+    at : str, default=""
+        The point of the largest error.
+    not_judged : int, default=0
+        Number of points where the truth is not known.
+    """
 
     quantity: str
     against: str
@@ -44,7 +66,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 class Report:
     """What `check` found; ``print(report)`` is a table, ``report.ok`` the verdict.
 
-    Attributes
+    Parameters
     ----------
     loss : str
         The loss that was checked.
