@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._engine import describe, labels_read_once, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._xgboost_continuation import booster_of
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
@@ -164,13 +165,7 @@ def _learning_rate(params: dict[str, Any]) -> float:
 
 def _rounds_of(model: Any) -> int:
     """Number of rounds of a model to continue: a Booster, an estimator or a file."""
-    import xgboost
-
-    if model is None:
-        return 0
-    model = model.get_booster() if hasattr(model, "get_booster") else model
-    model = model if isinstance(model, xgboost.Booster) else xgboost.Booster(model_file=model)
-    return model.num_boosted_rounds()
+    return 0 if model is None else booster_of(model).num_boosted_rounds()
 
 
 def _number_of_classes(given: Any) -> int | None:
