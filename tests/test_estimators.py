@@ -33,7 +33,6 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 import boostloss as bl
@@ -520,30 +519,3 @@ def test_engines_have_nothing_to_complain_about(make, capfd):
     printed = "".join(capfd.readouterr()).lower()
     for word in ("unknown", "not used", "warning", "boostloss"):
         assert word not in printed
-
-
-# The weight check has 15 rows and a tolerance of 1e-7, less than float32 gradients can hold: these parameters keep such
-# small data at the start. test_weights_are_copies_of_rows is the test of weights with splits.
-XGB_CHECKED = {"n_estimators": 5, "n_jobs": 1, "max_depth": 3}
-LGBM_CHECKED = {"n_estimators": 5, "n_jobs": 1, "num_leaves": 8, "min_child_samples": 20, "verbosity": -1}
-CHECKED_FASTEST = [
-    bl.LossClassifier(xgboost.XGBClassifier(min_child_weight=6, **XGB_CHECKED), bl.CrossEntropy()),
-    bl.LossClassifier(lightgbm.LGBMClassifier(**LGBM_CHECKED), bl.Focal()),
-    bl.LossRegressor(xgboost.XGBRegressor(min_child_weight=20, learning_rate=0.5, **XGB_CHECKED), bl.Quantile()),
-    bl.LossRegressor(lightgbm.LGBMRegressor(learning_rate=0.5, **LGBM_CHECKED), bl.Huber()),
-]
-CHECKED = [
-    bl.LossClassifier(xgboost.XGBClassifier(min_child_weight=6, **XGB_CHECKED), bl.Focal()),
-    bl.LossClassifier(lightgbm.LGBMClassifier(**LGBM_CHECKED), bl.CrossEntropy()),
-    bl.LossRegressor(xgboost.XGBRegressor(min_child_weight=20, learning_rate=0.5, **XGB_CHECKED), bl.Huber()),
-    bl.LossRegressor(lightgbm.LGBMRegressor(learning_rate=0.5, **LGBM_CHECKED), bl.Quantile()),
-]
-
-
-@pytest.mark.parametrize(
-    "estimator", [*CHECKED_FASTEST, *(pytest.param(estimator, marks=pytest.mark.slow) for estimator in CHECKED)]
-)
-def test_scikit_learns_estimator_checks(estimator):
-    """Every check passes; none is expected to fail."""
-    results = check_estimator(estimator, on_skip=None)
-    assert {result["status"] for result in results} <= {"passed", "skipped"}
