@@ -35,6 +35,7 @@ class XGBoost:
         refuse(params, xgboost_api.REFUSED, loss, "the loss decides it", "estimator.{}")
         refuse(params, ("num_class",), loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
+        xgboost_api._warn_of_dart(params, params["early_stopping_rounds"])
         xgboost_api._check_metrics(loss, params["eval_metric"], ("identity",), "estimator.eval_metric")
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
 

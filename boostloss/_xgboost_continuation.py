@@ -22,7 +22,13 @@ def model_to_continue(model: Any) -> Any:
     Else its `best_iteration` would go on to say which rounds predictions use, whatever is added.
     """
     booster = booster_of(model)
-    return booster if booster.attr("best_iteration") is None else booster[: booster.best_iteration + 1]
+    if booster.attr("best_iteration") is None:
+        return booster
+    if json.loads(booster.save_config())["learner"]["gradient_booster"]["name"] != "gblinear":
+        return booster[: booster.best_iteration + 1]
+    booster = booster.copy()  # it has no rounds: it is as it was after the last one
+    booster.set_attr(best_iteration=None, best_score=None)
+    return booster
 
 
 def under_the_identity(booster: Any, has_log_link: bool, loss: Any) -> tuple[Any, float | None]:

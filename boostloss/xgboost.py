@@ -116,6 +116,7 @@ def train(
         raise ValueError(f"obj == {arguments['obj']!r} contradicts loss == {loss!r}: give one of them.")
     params = dict(params)
     refuse(params, REFUSED, loss, "the loss decides it")
+    _warn_of_dart(params, arguments.get("early_stopping_rounds"))
     label, weight = dtrain.get_label(), dtrain.get_weight()
     weight = weight if weight.size else None
     resolved = resolved_loss(loss, label, weight, _number_of_classes(params.pop("num_class", None)))
@@ -143,6 +144,16 @@ def train(
     booster.set_attr(**{ATTRIBUTE: description})
     set_back(booster, params, in_rows)
     return booster
+
+
+def _warn_of_dart(params: dict[str, Any], early_stopping_rounds: Any) -> None:
+    """Warn where the metric saw other predictions than those of the best round."""
+    if params.get("booster") == "dart" and early_stopping_rounds:
+        warnings.warn(
+            f"early_stopping_rounds == {early_stopping_rounds!r} with booster == 'dart': rounds after the best one "
+            "rescale its trees, so that its predictions are not those that the metric saw.",
+            stacklevel=3,
+        )
 
 
 def _check_metrics(loss: Any, metrics: Any, links: tuple[str, ...], where: str) -> None:

@@ -314,7 +314,8 @@ def test_data_frames_go_to_the_engine_with_their_categories(make, params):
 
 
 def polars_frame(seed=0):
-    return polars.from_pandas(frame_with_categories(seed)[0].assign(a=np.nan))
+    colours = polars.Enum(["blue", "green", "red"])  # XGBoost 3.4 refuses Categorical
+    return polars.from_pandas(frame_with_categories(seed)[0]).with_columns(polars.col("colour").cast(colours))
 
 
 @pytest.mark.parametrize(("make", "params"), [(xgb_classifier, {"enable_categorical": True}), (lgbm_classifier, {})])

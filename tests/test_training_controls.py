@@ -279,6 +279,30 @@ def test_what_is_not_continued():
         bl.LossClassifier(xgb_classifier()).fit(X, LABELS[y], xgb_model=other)
     with pytest.raises(ValueError, match="not fitted yet"):
         bl.LossClassifier(xgb_classifier()).fit(X, y, xgb_model=bl.LossClassifier())
+    with pytest.raises(TypeError, match="init_model has the estimator XGBClassifier, must have one of lightgbm"):
+        bl.LossClassifier(lgbm_classifier()).fit(X, y, init_model=other)
+
+
+def test_a_linear_booster_that_stopped_early_can_be_continued():
+    """It has no rounds to drop: what is continued is what it predicts."""
+    X, y, _ = binary_problem()
+    validation = binary_problem(300, seed=9)[:2]
+    linear = xgboost.XGBClassifier(booster="gblinear", n_estimators=50, n_jobs=1, verbosity=0, updater="coord_descent")
+    first = bl.LossClassifier(clone(linear).set_params(early_stopping_rounds=2)).fit(
+        X, y, eval_set=validation, verbose=False
+    )
+    second = bl.LossClassifier(clone(linear).set_params(n_estimators=1)).fit(X, y, xgb_model=first)
+    assert not hasattr(second, "best_iteration_")
+    losses = [float(model.loss_.metric(y, model.decision_function(X))) for model in (first, second)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+@pytest.mark.parametrize("eval_set", [lambda X, y: [X, y], lambda X, y: [(X, y, y)], lambda X, y: (X,)])
+def test_evaluation_sets_of_another_shape(eval_set):
+    """A tuple (X, y), or a list of them."""
+    X, y, _ = binary_problem(100)
+    with pytest.raises(ValueError, match=r"eval_set\[0\] is no \(X, y\), must be a tuple of features and labels"):
+        bl.LossClassifier(xgb_classifier()).fit(X, y, eval_set=eval_set(X, y))
 
 
 # --------------------------------------------------------------------------------------------------------- progress bar
@@ -369,6 +393,27 @@ def test_dart_of_xgboost_is_the_built_in_one():
     difference, last, n_stages, fifth = in_a_process(DART_OF_XGBOOST)
     assert difference < 1e-5
     assert (last, n_stages, fifth) == (0, 20, 0)
+
+
+EARLY_DART = """
+import sys, warnings; sys.path.insert(0, "tests")
+import boostloss as bl, boostloss.xgboost, xgboost
+from problems import binary_problem, xgb_classifier
+X, y, _ = binary_problem()
+data, dart = xgboost.DMatrix(X, y), {"booster": "dart", "nthread": 1}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    bl.LossClassifier(xgb_classifier(booster="dart", early_stopping_rounds=3)).fit(X, y, eval_set=(X, y), verbose=False)
+    stop = {"evals": [(data, "a")], "early_stopping_rounds": 3, "verbose_eval": False}
+    boostloss.xgboost.train(dart, data, 3, loss=bl.Focal(), **stop)
+    bl.LossClassifier(xgb_classifier(booster="dart")).fit(X, y)
+print(sum("rescale its trees" in str(warning.message) for warning in caught))
+"""
+
+
+def test_early_stopping_of_dart_in_xgboost_is_warned_of():
+    """Trees are rescaled after the best round: also of the engine's own objectives."""
+    assert in_a_process(EARLY_DART) == [2]
 
 
 def test_dart_of_lightgbm_is_warned_of_and_keeps_the_start():

@@ -88,7 +88,7 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         engine.check(estimator, loss, fit_params)
         features = self._checked_features(X, reset=True)
         self._learn_labels(y)
-        self._unwrap_model_before(loss, engine.model_before, fit_params)
+        self._unwrap_model_before(loss, engine, fit_params)
         target = self._encoded(y, features)
         weight = None if sample_weight is None else check_sample_weight(sample_weight, len(target))
         eval_sets = [
@@ -101,12 +101,16 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         self.estimator_, self.loss_ = estimator, resolved
         return self
 
-    def _unwrap_model_before(self, loss: Any, name: str, fit_params: dict[str, Any]) -> None:
+    def _unwrap_model_before(self, loss: Any, engine: Any, fit_params: dict[str, Any]) -> None:
         """Put the engine's estimator in the place of one of ours, which must speak of the same numbers."""
+        name = engine.model_before
         before = fit_params.get(name)
         if not isinstance(before, LossEstimator):
             return
         check_is_fitted(before)
+        if engine_of(before.estimator_, before._kind) is not engine:
+            kind = type(before.estimator_).__name__
+            raise TypeError(f"{name} has the estimator {kind}, must have one of {engine.package}.")
         classes, own = getattr(before, "classes_", ()), getattr(self, "classes_", ())
         if not np.array_equal(classes, own):
             raise ValueError(f"{name} has the classes {classes}, must have those of y: {own}.")
@@ -185,7 +189,11 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
 def _pairs(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, Any]]:
     """Evaluation sets as a list of (X, y)."""
     if eval_X is None and eval_y is None:
-        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set or ())
+        pairs = [eval_set] if isinstance(eval_set, tuple) else list(eval_set or ())
+        for k, pair in enumerate(pairs):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ValueError(f"eval_set[{k}] is no (X, y), must be a tuple of features and labels.")
+        return pairs
     if eval_set is not None or eval_X is None or eval_y is None:
         raise ValueError("eval_X and eval_y must be given together, and without eval_set.")
     return list(zip(eval_X, eval_y, strict=True)) if isinstance(eval_X, tuple) else [(eval_X, eval_y)]
