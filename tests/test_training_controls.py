@@ -173,6 +173,10 @@ def test_stages_of_classifiers(make, problem):
         assert len(stages) == 6
         np.testing.assert_array_equal(stages[-1], getattr(whole, method)(X))
         np.testing.assert_array_equal(stages[3], getattr(short, method)(X))
+    for stage in whole.staged_decision_function(X):
+        last = stage.copy()
+        stage[:] = 0  # whoever gets a stage may do with it what they like
+    np.testing.assert_array_equal(last, whole.decision_function(X))
 
 
 @pytest.mark.parametrize("make", REGRESSORS)
@@ -182,7 +186,10 @@ def test_stages_of_regressors(make, loss):
     X, y, _ = regression_problem(300)
     y = np.exp(y / 1e5 - 10) if loss.link != "identity" else y
     whole, short = (bl.LossRegressor(make(n_estimators=n), loss).fit(X, y) for n in (6, 4))
-    stages = list(whole.staged_predict(X))
+    stages = []
+    for stage in whole.staged_predict(X):
+        stages.append(stage.copy())
+        stage[:] = 0  # whoever gets a stage may do with it what they like
     assert len(stages) == 6
     np.testing.assert_array_equal(stages[-1], whole.predict(X))
     np.testing.assert_array_equal(stages[3], short.predict(X))
@@ -277,6 +284,9 @@ def test_what_is_not_continued():
     other = bl.LossClassifier(xgb_classifier()).fit(X, y)
     with pytest.raises(ValueError, match=r"xgb_model has the classes \[0 1\], must have those of y: \['no' 'yes'\]"):
         bl.LossClassifier(xgb_classifier()).fit(X, LABELS[y], xgb_model=other)
+    with pytest.raises(ValueError, match="xgb_model has the classes"):
+        other.fit(X, LABELS[y], xgb_model=other)  # itself
+    other.fit(X, y)
     with pytest.raises(ValueError, match="not fitted yet"):
         bl.LossClassifier(xgb_classifier()).fit(X, y, xgb_model=bl.LossClassifier())
     with pytest.raises(TypeError, match="init_model has the estimator XGBClassifier, must have one of lightgbm"):

@@ -24,6 +24,7 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     _kind: str  # of the engine's estimator: XGB and LGBM stand before it
     _kind_of_loss: type[Loss]
     _default_loss: type[Loss]
+    classes_: NDArray[Any]  # of classifiers
 
     def __init__(self, estimator: Any = None, loss: Loss | None = None, verbose: bool | int = False) -> None:
         self.estimator = estimator
@@ -87,8 +88,11 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         loss = self._checked_loss()
         engine.check(estimator, loss, fit_params)
         features = self._checked_features(X, reset=True)
+        classes_before = self._unwrap_model_before(loss, engine, fit_params)
         self._learn_labels(y)
-        self._unwrap_model_before(loss, engine, fit_params)
+        if classes_before is not None and not np.array_equal(classes_before, self.classes_):
+            name = engine.model_before
+            raise ValueError(f"{name} has the classes {classes_before}, must have those of y: {self.classes_}.")
         target = self._encoded(y, features)
         weight = None if sample_weight is None else check_sample_weight(sample_weight, len(target))
         eval_sets = [
@@ -101,22 +105,20 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         self.estimator_, self.loss_ = estimator, resolved
         return self
 
-    def _unwrap_model_before(self, loss: Any, engine: Any, fit_params: dict[str, Any]) -> None:
-        """Put the engine's estimator in the place of one of ours, which must speak of the same numbers."""
+    def _unwrap_model_before(self, loss: Any, engine: Any, fit_params: dict[str, Any]) -> NDArray[Any] | None:
+        """Put the engine's estimator in the place of one of ours to continue, and return the classes that it knows."""
         name = engine.model_before
         before = fit_params.get(name)
         if not isinstance(before, LossEstimator):
-            return
+            return None
         check_is_fitted(before)
         if engine_of(before.estimator_, before._kind) is not engine:
             kind = type(before.estimator_).__name__
             raise TypeError(f"{name} has the estimator {kind}, must have one of {engine.package}.")
-        classes, own = getattr(before, "classes_", ()), getattr(self, "classes_", ())
-        if not np.array_equal(classes, own):
-            raise ValueError(f"{name} has the classes {classes}, must have those of y: {own}.")
         if (link := getattr(before.loss_, "link", None)) != getattr(loss, "link", None):
             raise ValueError(f"{name} has the link {link!r} of {before.loss_!r}, must have that of loss == {loss!r}.")
         fit_params[name] = before.estimator_
+        return getattr(before, "classes_", None)
 
     def _checked_loss(self) -> Loss:
         if self.loss is None:
@@ -154,7 +156,8 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         """Raw predictions after every round."""
         check_is_fitted(self)
         features = self._checked_features(X, reset=False)
-        return engine_of(self.estimator_, self._kind).staged_margins(self.estimator_, features)
+        for margins in engine_of(self.estimator_, self._kind).staged_margins(self.estimator_, features):
+            yield margins.copy()  # the next stage is made from it
 
     # ------------------------------------------------------------------------------------------------- of the training
 
