@@ -6,6 +6,7 @@ from boostloss import lightgbm as lightgbm_api
 from boostloss import xgboost as xgboost_api
 from boostloss._engine import describe, refuse
 from boostloss._lightgbm_features import known_to_lightgbm
+from boostloss._optional import imported
 from boostloss._progress import lightgbm_callback, xgboost_callback
 from boostloss._xgboost_continuation import model_to_continue, under_the_identity
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
@@ -227,9 +228,5 @@ def engine_of(estimator, kind):
 
 def default_estimator(kind):
     """XGBoost's estimator of `kind` with its default parameters."""
-    try:
-        import xgboost
-    except ImportError as error:
-        raise ImportError(f"estimator == None stands for xgboost.XGB{kind}(), but XGBoost is not installed: "
-                          "pip install 'boostloss[xgboost]', or give an estimator.") from error
+    xgboost = imported("xgboost", "xgboost", f"estimator == None stands for xgboost.XGB{kind}()")
     return getattr(xgboost, f"XGB{kind}")()
