@@ -9,7 +9,6 @@ import numpy as np
 from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 
-SCHEMA = 1  # of the description of a loss in a saved model
 LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets, for float32 gradients
 
 
@@ -60,46 +59,13 @@ def refuse(params, names, loss, advice, where="params[{!r}]"):
 
 
 def describe(loss):
-    """JSON text of a resolved loss: name, parameters, schema number."""
-    state = {**_plain(loss), "schema": SCHEMA}
-    if hasattr(loss, "n_classes_"):
-        state["n_classes"] = loss.n_classes_
-    return json.dumps(state, sort_keys=True)
-
-
-def _plain(value):
-    """`value` in terms of JSON; a loss among it as its name and parameters."""
-    if isinstance(value, Loss):
-        params = value.get_params(deep=False)
-        if isinstance(params.get("class_weight"), dict):  # its keys are integers, which JSON has not
-            n_classes = getattr(value, "n_classes_", 2)
-            params["class_weight"] = [params["class_weight"].get(k, 1.0) for k in range(n_classes)]
-        return {"loss": type(value).__name__, "params": {name: _plain(item) for name, item in params.items()}}
-    if isinstance(value, np.generic):
-        return value.item()
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) or hasattr(value, "__array__") else value
+    """JSON text of a resolved loss."""
+    return json.dumps(loss.to_dict(), sort_keys=True)
 
 
 def restore(text):
     """The loss that `describe` described."""
-    state = json.loads(text)
-    if state.get("schema") != SCHEMA:
-        raise ValueError(f"schema == {state.get('schema')!r} of the saved loss, must be {SCHEMA}.")
-    loss = _restored(state)
-    if "n_classes" in state:
-        loss.n_classes_ = state["n_classes"]
-    return loss
-
-
-def _restored(value):
-    """`value` of a description with the losses in it; only boostloss' own are looked up, by name."""
-    from boostloss import losses
-
-    if isinstance(value, list):
-        return [_restored(item) for item in value]
-    if not (isinstance(value, dict) and "loss" in value):
-        return value
-    kind = getattr(losses, value["loss"], None) if value["loss"] in losses.__all__ else None
-    if kind is None:
-        raise ValueError(f"loss == {value['loss']!r} in the saved model is not one of boostloss: give loss=.")
-    return kind(**{name: _restored(parameter) for name, parameter in value["params"].items()})
+    try:
+        return Loss.from_dict(json.loads(text))
+    except (RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"the loss in the saved model cannot be read, give loss=: {error}") from error

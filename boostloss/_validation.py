@@ -18,7 +18,10 @@ def check_number(name, value, *, low=None, high=None, low_open=False, high_open=
     constraint = _interval(low, high, low_open, high_open) if low is not None or high is not None else "finite"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} == {value!r}, must be a number {constraint}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = np.inf
     too_low = low is not None and (number <= low if low_open else number < low)
     too_high = high is not None and (number >= high if high_open else number > high)
     if not np.isfinite(number) or too_low or too_high:

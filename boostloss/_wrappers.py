@@ -2,18 +2,19 @@
 
 import inspect
 
-from scipy import sparse
-
 from boostloss import lightgbm as lightgbm_api
 from boostloss import xgboost as xgboost_api
 from boostloss._engine import describe, refuse
+from boostloss._lightgbm_features import known_to_lightgbm
+from boostloss._optional import imported
+from boostloss._progress import lightgbm_callback, xgboost_callback
+from boostloss._xgboost_continuation import model_to_continue, under_the_identity
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.objective import Objective
 
 NO_START = "the loss has its own start; boostloss.{}.train takes yours"
 NO_CLASS_WEIGHT = "give class_weight to the loss"
-NO_CONTINUATION = "its link would be lost; boostloss.xgboost.train continues it"
 NO_NUMBER_OF_CLASSES = "the labels decide it"
 
 
@@ -22,6 +23,7 @@ class XGBoost:
 
     package = "xgboost"
     prefix = "XGB"
+    model_before = "xgb_model"  # of fit: the model to continue
 
     @staticmethod
     def check(estimator, loss, fit_params):
@@ -34,35 +36,42 @@ class XGBoost:
         refuse(params, xgboost_api.REFUSED, loss, "the loss decides it", "estimator.{}")
         refuse(params, ("num_class",), loss, NO_NUMBER_OF_CLASSES, "estimator.{}")
         refuse(fit_params, ("base_margin", "base_margin_eval_set"), loss, NO_START.format("xgboost"), "{}")
+        xgboost_api._warn_of_dart(params, params["early_stopping_rounds"])
         xgboost_api._check_metrics(loss, params["eval_metric"], ("identity",), "estimator.eval_metric")
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
-        if _has_log_link(loss):
-            refuse(fit_params, ("xgb_model",), loss, NO_CONTINUATION, "{}")
 
     @staticmethod
-    def take_eval_sets(fit_params):
-        """The evaluation sets as a list of (X, y), removed from the arguments of fit."""
-        return list(fit_params.pop("eval_set", None) or ())
+    def n_rounds(estimator):
+        """Number of rounds of a training."""
+        return estimator.get_num_boosting_rounds()
 
     @staticmethod
-    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params):
-        """Train with a resolved loss on checked data."""
+    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params, advance=None):
+        """Train with a resolved loss on checked data; `advance` is called after every round, with values of metrics."""
         params = estimator.get_params()
+        model = fit_params.pop("xgb_model", None)
+        model = None if model is None else model_to_continue(model)
         start = loss.fit_intercept_only(y, sample_weight)
         row_count = row_count_of(loss, params, y, sample_weight, start)
         in_rows = in_rows_of(params, row_count)
-        n_rounds_before = xgboost_api._rounds_of(fit_params.get("xgb_model"))
+        n_rounds_before = xgboost_api._rounds_of(model)
         objective = Objective(loss, xgboost_api._learning_rate(params), n_rounds_before, row_count)
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
         estimator.set_params(objective=objective, **link, **in_rows)
-        if fit_params.get("xgb_model") is None:
+        if model is None:
             # With a callable the wrapper trains a regressor under the identity
             base_score = float(start) if _has_log_link(loss) else xgboost_api._base_score(loss, start)
             estimator.set_params(base_score=base_score)
+        else:
+            model, start = under_the_identity(model, _has_log_link(loss), loss)
         if params.get("eval_metric") is None:
             estimator.set_params(eval_metric=loss.metric, disable_default_eval_metric=True)
+        if advance is not None:
+            estimator.set_params(callbacks=[*(params["callbacks"] or ()), xgboost_callback(advance)])
+            fit_params.setdefault("verbose", False)
         description = describe(loss)
-        estimator.fit(X, y, sample_weight=sample_weight, eval_set=eval_sets or None, **fit_params)
+        estimator.fit(X, y, sample_weight=sample_weight, eval_set=eval_sets or None, xgb_model=model, **fit_params)
+        estimator.set_params(callbacks=params["callbacks"])
         booster = estimator.get_booster()
         booster.set_attr(**{xgboost_api.ATTRIBUTE: description})
         estimator.set_params(**{name: params.get(name) for name in in_rows})
@@ -75,12 +84,42 @@ class XGBoost:
         """Raw predictions, of the best iteration where training stopped early."""
         return estimator.predict(X, output_margin=True)
 
+    @staticmethod
+    def staged_margins(estimator, X):
+        """Raw predictions after every round that `margins` uses, each the one before plus the trees of a round."""
+        params = estimator.get_xgb_params()
+        if params.get("booster") == "gblinear":
+            raise ValueError("booster == 'gblinear' has one model, not one per round: there are no staged predictions.")
+        # dart takes no base_margin: the sum of all trees then, n^2 of them in n rounds
+        one_by_one, margins = params.get("booster") != "dart", None
+        for i in range(XGBoost.best_iteration(estimator) or estimator.get_booster().num_boosted_rounds()):
+            rounds = (i if one_by_one else 0), i + 1
+            margins = estimator.predict(X, output_margin=True, base_margin=margins, iteration_range=rounds)
+            yield margins
+            margins = margins if one_by_one else None
+
+    @staticmethod
+    def best_iteration(estimator):
+        """Number of rounds of the best iteration; None where training could not stop early."""
+        return getattr(estimator, "best_iteration", -1) + 1 or None
+
+    @staticmethod
+    def evals_result(estimator):
+        """Values of metrics by evaluation set and metric; None without an evaluation set."""
+        return getattr(estimator, "evals_result_", None)
+
+    @staticmethod
+    def feature_importances(estimator):
+        """One number per feature."""
+        return estimator.feature_importances_
+
 
 class LightGBM:
     """LGBMClassifier and LGBMRegressor."""
 
     package = "lightgbm"
     prefix = "LGBM"
+    model_before = "init_model"  # of fit: the model to continue
 
     @staticmethod
     def check(estimator, loss, fit_params):
@@ -94,19 +133,13 @@ class LightGBM:
         lightgbm_api._check_params({"metric": _named(fit_params.get("eval_metric"))}, loss, "eval_{}")
 
     @staticmethod
-    def take_eval_sets(fit_params):
-        """The evaluation sets as a list of (X, y), removed from the arguments of fit."""
-        eval_set = fit_params.pop("eval_set", None)
-        features, labels = fit_params.pop("eval_X", None), fit_params.pop("eval_y", None)
-        if features is not None or labels is not None:
-            if eval_set is not None or features is None or labels is None:
-                raise ValueError("eval_X and eval_y must be given together, and without eval_set.")
-            return list(zip(features, labels, strict=True)) if isinstance(features, tuple) else [(features, labels)]
-        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set or ())
+    def n_rounds(estimator):
+        """Number of rounds of a training."""
+        return lightgbm_api._given(estimator.get_params(), lightgbm_api.N_ROUNDS)
 
     @staticmethod
-    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params):
-        """Train with a resolved loss on checked data, and complete the model."""
+    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params, advance=None):
+        """Train with a resolved loss on checked data, and complete the model; `advance` as of XGBoost."""
         lightgbm_api._check_outputs(loss)
         params = estimator.get_params()
         rate = lightgbm_api._learning_rate(params)
@@ -123,26 +156,45 @@ class LightGBM:
             lightgbm_api._check_unit(loss, y, sample_weight, start)
             fit_params["init_score"] = lightgbm_api._init_score(start, len(y))
             fit_params["eval_init_score"] = [lightgbm_api._init_score(start, len(labels)) for _, labels in eval_sets]
-        fit_params["callbacks"] = [*(fit_params.get("callbacks") or ()), lightgbm_api._KeepObjective()]
+        bar = [] if advance is None else [lightgbm_callback(advance)]
+        fit_params["callbacks"] = [*bar, *(fit_params.get("callbacks") or ()), lightgbm_api._KeepObjective()]
+        eval_sets = [(known_to_lightgbm(features), labels) for features, labels in eval_sets]
         fit_params.update(_eval_arguments(estimator, eval_sets))
-        estimator.fit(_as_matrix(X), y, sample_weight=sample_weight, **fit_params)
+        estimator.fit(known_to_lightgbm(X), y, sample_weight=sample_weight, **fit_params)
         lightgbm_api._finish(estimator.booster_, lightgbm_api._link(loss), start, keep_training_booster=False)
         estimator.booster_.boostloss_ = loss
 
     @staticmethod
     def margins(estimator, X):
         """Raw predictions, of the best iteration where training stopped early."""
-        return estimator.predict(_as_matrix(X), raw_score=True)
+        return estimator.predict(known_to_lightgbm(X), raw_score=True)
+
+    @staticmethod
+    def staged_margins(estimator, X):
+        """Raw predictions after every round that `margins` uses, each the one before plus the trees of a round."""
+        X, margins = known_to_lightgbm(X), 0.0
+        for i in range(LightGBM.best_iteration(estimator) or estimator.booster_.current_iteration()):
+            margins = margins + estimator.predict(X, raw_score=True, start_iteration=i, num_iteration=1)
+            yield margins
+
+    @staticmethod
+    def best_iteration(estimator):
+        """Number of rounds of the best iteration; None where training could not stop early."""
+        return max(estimator.best_iteration_, 0) or None
+
+    @staticmethod
+    def evals_result(estimator):
+        """Values of metrics by evaluation set and metric; None without an evaluation set."""
+        return estimator.evals_result_ or None
+
+    @staticmethod
+    def feature_importances(estimator):
+        """One number per feature."""
+        return estimator.feature_importances_
 
 
 def _has_log_link(loss):
     return getattr(loss, "link", None) == "log"
-
-
-def _as_matrix(X):
-    """SciPy's sparse arrays as its older sparse matrices, the only ones LightGBM knows."""
-    is_array = sparse.issparse(X) and not isinstance(X, sparse.spmatrix)
-    return {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix}[X.format](X) if is_array else X
 
 
 def _named(metrics):
@@ -176,9 +228,5 @@ def engine_of(estimator, kind):
 
 def default_estimator(kind):
     """XGBoost's estimator of `kind` with its default parameters."""
-    try:
-        import xgboost
-    except ImportError as error:
-        raise ImportError(f"estimator == None stands for xgboost.XGB{kind}(), but XGBoost is not installed: "
-                          "pip install 'boostloss[xgboost]', or give an estimator.") from error
+    xgboost = imported("xgboost", "xgboost", f"estimator == None stands for xgboost.XGB{kind}()")
     return getattr(xgboost, f"XGB{kind}")()

@@ -19,6 +19,8 @@ METRIC = ("metric", "metrics", "metric_types")
 NUM_CLASS = ("num_class", "num_classes")
 LEARNING_RATE = ("learning_rate", "shrinkage_rate", "eta")
 BOOSTING = ("boosting", "boosting_type", "boost")
+N_ROUNDS = ("num_iterations", "num_iteration", "n_iter", "num_tree", "num_trees", "num_round", "num_rounds", "nrounds",
+            "num_boost_round", "max_iter", "n_estimators")
 REFUSED = (
     *OBJECTIVE,
     *("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets", "boost_from_average", "sigmoid"),

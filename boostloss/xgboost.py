@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._xgboost_continuation import booster_of
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses import ClassificationLoss, Loss
 from boostloss.objective import Objective
@@ -116,6 +117,7 @@ def train(
         raise ValueError(f"obj == {arguments['obj']!r} contradicts loss == {loss!r}: give one of them.")
     params = dict(params)
     refuse(params, REFUSED, loss, "the loss decides it")
+    _warn_of_dart(params, arguments.get("early_stopping_rounds"))
     label, weight = dtrain.get_label(), dtrain.get_weight()
     weight = weight if weight.size else None
     resolved = resolved_loss(loss, label, weight, _number_of_classes(params.pop("num_class", None)))
@@ -144,6 +146,16 @@ def train(
     return booster
 
 
+def _warn_of_dart(params: dict[str, Any], early_stopping_rounds: Any) -> None:
+    """Warn where the metric saw other predictions than those of the best round."""
+    if params.get("booster") == "dart" and early_stopping_rounds:
+        warnings.warn(
+            f"early_stopping_rounds == {early_stopping_rounds!r} with booster == 'dart': rounds after the best one "
+            "rescale its trees, so that its predictions are not those that the metric saw.",
+            stacklevel=3,
+        )
+
+
 def _check_metrics(loss: Any, metrics: Any, links: tuple[str, ...], where: str) -> None:
     """Raise for built-in metrics of a regression loss that would see raw predictions in place of predictions.
 
@@ -164,13 +176,7 @@ def _learning_rate(params: dict[str, Any]) -> float:
 
 def _rounds_of(model: Any) -> int:
     """Number of rounds of a model to continue: a Booster, an estimator or a file."""
-    import xgboost
-
-    if model is None:
-        return 0
-    model = model.get_booster() if hasattr(model, "get_booster") else model
-    model = model if isinstance(model, xgboost.Booster) else xgboost.Booster(model_file=model)
-    return model.num_boosted_rounds()
+    return 0 if model is None else booster_of(model).num_boosted_rounds()
 
 
 def _number_of_classes(given: Any) -> int | None:

@@ -9,8 +9,22 @@ import joblib
 import lightgbm
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import xgboost
+from problems import (
+    CLASSIFIERS,
+    LABELS,
+    REGRESSORS,
+    binary_problem,
+    features,
+    lgbm_classifier,
+    lgbm_regressor,
+    multiclass_problem,
+    regression_problem,
+    xgb_classifier,
+    xgb_regressor,
+)
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import clone
@@ -19,35 +33,12 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 import boostloss as bl
 import boostloss.lightgbm
 import boostloss.xgboost
 
-N_ROWS = 600
-LABELS = np.array(["no", "yes"])
-
-
-def xgb_classifier(**params):
-    return xgboost.XGBClassifier(**{"n_estimators": 20, "max_depth": 3, "n_jobs": 1, **params})
-
-
-def xgb_regressor(**params):
-    return xgboost.XGBRegressor(**{"n_estimators": 20, "max_depth": 3, "n_jobs": 1, **params})
-
-
-def lgbm_classifier(**params):
-    return lightgbm.LGBMClassifier(**{"n_estimators": 20, "num_leaves": 8, "n_jobs": 1, "verbosity": -1, **params})
-
-
-def lgbm_regressor(**params):
-    return lightgbm.LGBMRegressor(**{"n_estimators": 20, "num_leaves": 8, "n_jobs": 1, "verbosity": -1, **params})
-
-
-CLASSIFIERS = [xgb_classifier, lgbm_classifier]
-REGRESSORS = [xgb_regressor, lgbm_regressor]
 # With features of few values: no cut point and no leaf depends on the number of rows, which LightGBM only estimates
 EXACT = {
     xgb_classifier: {"tree_method": "exact"},
@@ -56,27 +47,6 @@ EXACT = {
     lgbm_regressor: {"min_child_samples": 1, "min_data_in_bin": 1, "min_child_weight": 5},
 }
 
-
-def features(n_rows=N_ROWS, seed=0):
-    return np.random.default_rng(seed).normal(size=(n_rows, 4))
-
-
-def binary_problem(n_rows=N_ROWS, seed=0):
-    X, rng = features(n_rows, seed), np.random.default_rng(seed + 1)
-    y = (rng.random(n_rows) < expit(2 * X[:, 0] + X[:, 1] - 1.5)).astype(int)
-    return X, y, rng.integers(1, 4, n_rows).astype(float)
-
-
-def multiclass_problem(n_rows=N_ROWS, seed=0):
-    X, rng = features(n_rows, seed), np.random.default_rng(seed + 1)
-    score = X[:, :3] + rng.gumbel(size=(n_rows, 3)) / 2 + [0, 0, -1]
-    return X, score.argmax(axis=1), rng.integers(1, 4, n_rows).astype(float)
-
-
-def regression_problem(n_rows=N_ROWS, seed=0):
-    X, rng = features(n_rows, seed), np.random.default_rng(seed + 1)
-    y = 3e4 * X[:, 0] + 1e4 * X[:, 1] ** 2 + 1e4 * rng.standard_t(2, n_rows) + 1e6
-    return X, y, rng.integers(1, 4, n_rows).astype(float)
 
 
 # ------------------------------------------------------------------------------------------------ against the built-ins
@@ -272,81 +242,6 @@ def test_fitted_estimators_survive_pickle_and_joblib(make, tmp_path):
         np.testing.assert_array_equal(stored.predict_proba(X), classifier.predict_proba(X))
 
 
-# ------------------------------------------------------------------------------------------- evaluation, early stopping
-
-
-def early_stopping(make, **params):
-    """An estimator that stops early, and the arguments of fit that this takes."""
-    if make in (xgb_classifier, xgb_regressor):
-        return make(n_estimators=300, learning_rate=0.5, early_stopping_rounds=5, **params), {"verbose": False}
-    callbacks = [lightgbm.early_stopping(5, verbose=False)]
-    return make(n_estimators=300, learning_rate=0.5, **params), {"callbacks": callbacks}
-
-
-def history(estimator):
-    """Metric values of the first evaluation set, by name."""
-    results = estimator.evals_result() if hasattr(estimator, "evals_result") else estimator.evals_result_
-    return next(iter(results.values()))
-
-
-CASES_OF_EARLY_STOPPING = [
-    *((make, bl.LossClassifier, bl.Focal(class_weight="balanced"), binary_problem) for make in CLASSIFIERS),
-    *((make, bl.LossClassifier, bl.CrossEntropy(), multiclass_problem) for make in CLASSIFIERS),
-    *((make, bl.LossRegressor, bl.Quantile(quantile=0.8), regression_problem) for make in REGRESSORS),
-]
-
-
-@pytest.mark.parametrize(("make", "kind", "loss", "problem"), CASES_OF_EARLY_STOPPING)
-def test_early_stopping_watches_the_loss(make, kind, loss, problem):
-    """The loss is the only metric; training stops on it; predictions are those of its best iteration."""
-    X, y, _ = problem()
-    X_val, y_val, weight_val = problem(300, seed=9)
-    labels = np.array(["a", "b", "c"]) if kind is bl.LossClassifier else None
-    encode = (lambda y: labels[y]) if kind is bl.LossClassifier else (lambda y: y)
-    estimator, arguments = early_stopping(make)
-    weight_name = "sample_weight_eval_set" if "xgb" in make.__name__ else "eval_sample_weight"
-    arguments[weight_name] = [weight_val]
-    model = kind(estimator, loss).fit(X, encode(y), eval_set=[(X_val, encode(y_val))], **arguments)
-    [(name, values)] = history(model.estimator_).items()
-    assert name == loss.metric_name
-    assert len(values) < 300
-    assert np.argmin(values) == len(values) - 6
-    at_best = model.loss_.metric(y_val, model._raw_predictions(X_val), weight_val)
-    assert float(at_best) == pytest.approx(min(values), rel=1e-4)
-
-
-@pytest.mark.parametrize("make", CLASSIFIERS)
-def test_a_metric_of_the_user_takes_the_place_of_the_losss(make):
-    """eval_metric, where an engine wants it, is the only metric then."""
-    X, y, _ = binary_problem()
-    xgb = make is xgb_classifier
-    classifier = bl.LossClassifier(make(eval_metric="auc") if xgb else make(), bl.Focal())
-    arguments = {"verbose": False} if xgb else {"eval_metric": "auc"}
-    classifier.fit(X, y, eval_set=[(X, y)], **arguments)
-    assert list(history(classifier.estimator_)) == ["auc"]
-
-
-@pytest.mark.parametrize("make", REGRESSORS)
-def test_the_training_set_as_evaluation_set_keeps_its_weights(make):
-    """The very arrays given as X and y are recognised, so that the engine evaluates its own training set."""
-    X, y, weight = regression_problem()
-    arguments = {"verbose": False, "sample_weight_eval_set": [weight]} if make is xgb_regressor else {}
-    model = bl.LossRegressor(make(), bl.Huber(delta=1e4))
-    model.fit(X, y, sample_weight=weight, eval_set=[(X, y)], **arguments)
-    [values] = history(model.estimator_).values()
-    assert values[-1] == pytest.approx(float(model.loss_.metric(y, model.predict(X), weight)), rel=1e-4)
-
-
-def test_lightgbms_spelling_of_evaluation_sets():
-    """eval_X and eval_y are encoded like eval_set."""
-    X, y, _ = binary_problem()
-    classifier = bl.LossClassifier(lgbm_classifier()).fit(X, LABELS[y], eval_X=X, eval_y=LABELS[y])
-    both = bl.LossClassifier(lgbm_classifier()).fit(X, LABELS[y], eval_set=(X, LABELS[y]))
-    assert history(classifier.estimator_) == history(both.estimator_)
-    with pytest.raises(ValueError, match="eval_X and eval_y must be given together"):
-        classifier.fit(X, y, eval_X=X)
-
-
 # --------------------------------------------------------------------------------------------------------- saved models
 
 
@@ -391,16 +286,6 @@ def test_boosters_know_their_loss():
     np.testing.assert_allclose(from_lightgbm, b.predict_proba(X), atol=1e-12)
 
 
-@pytest.mark.parametrize(("make", "argument"), [(xgb_classifier, "xgb_model"), (lgbm_classifier, "init_model")])
-def test_training_can_be_continued(make, argument):
-    """10 rounds and 10 more of that model are 20 rounds: the start counts once."""
-    X, y, _ = binary_problem()
-    whole = bl.LossClassifier(make(n_estimators=20), bl.Focal()).fit(X, y)
-    half = bl.LossClassifier(make(n_estimators=10), bl.Focal()).fit(X, y)
-    other_half = clone(half).fit(X, y, **{argument: half.estimator_})
-    np.testing.assert_allclose(other_half.decision_function(X), whole.decision_function(X), atol=1e-4)
-
-
 # ------------------------------------------------------------------------------------------------------------- features
 
 
@@ -426,6 +311,35 @@ def test_data_frames_go_to_the_engine_with_their_categories(make, params):
     assert (classifier.predict_proba(shuffled) != classifier.predict_proba(frame)).any()
     with pytest.raises(ValueError, match="feature names should match"):
         classifier.predict(frame[["b", "a", "c", "d", "colour"]])
+
+
+def polars_frame(seed=0):
+    colours = polars.Enum(["blue", "green", "red"])  # XGBoost 3.4 refuses Categorical
+    return polars.from_pandas(frame_with_categories(seed)[0]).with_columns(polars.col("colour").cast(colours))
+
+
+@pytest.mark.parametrize(("make", "params"), [(xgb_classifier, {"enable_categorical": True}), (lgbm_classifier, {})])
+@pytest.mark.parametrize("convert", [lambda frame: frame, lambda frame: frame.to_arrow()], ids=["polars", "arrow"])
+def test_frames_of_polars_and_arrow(make, params, convert):
+    """As those of pandas: numbers, missing values, categories by their names; labels and weights as Series."""
+    frame, labels = frame_with_categories()
+    expected = bl.LossClassifier(make(**params)).fit(frame, labels).predict_proba(frame)
+    X, weight = convert(polars_frame()), polars.Series(np.ones(len(frame)))
+    arguments = {"verbose": False} if make is xgb_classifier else {}
+    classifier = bl.LossClassifier(make(**params))
+    classifier.fit(X, polars.Series(labels.tolist()), weight, eval_set=(X, labels.to_numpy()), **arguments)
+    np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=1e-6)
+    assert list(classifier.staged_predict(X))[-1].tolist() == classifier.predict(X).tolist()
+    assert (classifier.feature_names_in_.tolist() == list(frame)) == hasattr(X, "columns")
+    numbers = convert(polars_frame().select("b", "c"))
+    assert classifier.fit(numbers, labels).score(numbers, labels) > 0.6
+
+
+def test_strings_in_a_frame_are_an_error():
+    """LightGBM would abort the process at a column of Arrow that is not of numbers."""
+    frame = polars_frame().with_columns(polars.col("colour").cast(polars.String))
+    with pytest.raises(ValueError, match="pandas dtypes must be int, float or bool"):
+        bl.LossClassifier(lgbm_classifier()).fit(frame, frame_with_categories()[1])
 
 
 @pytest.mark.parametrize("make", CLASSIFIERS)
@@ -606,30 +520,3 @@ def test_engines_have_nothing_to_complain_about(make, capfd):
     printed = "".join(capfd.readouterr()).lower()
     for word in ("unknown", "not used", "warning", "boostloss"):
         assert word not in printed
-
-
-# The weight check has 15 rows and a tolerance of 1e-7, less than float32 gradients can hold: these parameters keep such
-# small data at the start. test_weights_are_copies_of_rows is the test of weights with splits.
-XGB_CHECKED = {"n_estimators": 5, "n_jobs": 1, "max_depth": 3}
-LGBM_CHECKED = {"n_estimators": 5, "n_jobs": 1, "num_leaves": 8, "min_child_samples": 20, "verbosity": -1}
-CHECKED_FASTEST = [
-    bl.LossClassifier(xgboost.XGBClassifier(min_child_weight=6, **XGB_CHECKED), bl.CrossEntropy()),
-    bl.LossClassifier(lightgbm.LGBMClassifier(**LGBM_CHECKED), bl.Focal()),
-    bl.LossRegressor(xgboost.XGBRegressor(min_child_weight=20, learning_rate=0.5, **XGB_CHECKED), bl.Quantile()),
-    bl.LossRegressor(lightgbm.LGBMRegressor(learning_rate=0.5, **LGBM_CHECKED), bl.Huber()),
-]
-CHECKED = [
-    bl.LossClassifier(xgboost.XGBClassifier(min_child_weight=6, **XGB_CHECKED), bl.Focal()),
-    bl.LossClassifier(lightgbm.LGBMClassifier(**LGBM_CHECKED), bl.CrossEntropy()),
-    bl.LossRegressor(xgboost.XGBRegressor(min_child_weight=20, learning_rate=0.5, **XGB_CHECKED), bl.Huber()),
-    bl.LossRegressor(lightgbm.LGBMRegressor(learning_rate=0.5, **LGBM_CHECKED), bl.Quantile()),
-]
-
-
-@pytest.mark.parametrize(
-    "estimator", [*CHECKED_FASTEST, *(pytest.param(estimator, marks=pytest.mark.slow) for estimator in CHECKED)]
-)
-def test_scikit_learns_estimator_checks(estimator):
-    """Every check passes; none is expected to fail."""
-    results = check_estimator(estimator, on_skip=None)
-    assert {result["status"] for result in results} <= {"passed", "skipped"}

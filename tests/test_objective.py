@@ -8,12 +8,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 import xgboost as xgb
-from conftest import CLASSIFICATION, LOSSES, REGRESSION, Case, over
+from conftest import LOSSES, REGRESSION, Case, over
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from boostloss import (
-    LDAM,
     MAPE,
     MSLE,
     SMAPE,
@@ -24,13 +23,11 @@ from boostloss import (
     Gamma,
     Huber,
     LogCosh,
-    LogitAdjusted,
     Poisson,
     Quantile,
     SquaredError,
     Tweedie,
 )
-from boostloss._engine import describe, restore
 from boostloss.objective import Metric, Objective
 
 N_ROWS, N_TREES = 400, 5
@@ -464,24 +461,3 @@ def test_float32_path_from_end_to_end():
         small = [a.astype(np.float32) for a in (y, raw, weight)]
         for a, b in zip(case.loss(*small), case.loss(y, raw, weight), strict=True):
             assert_allclose(a, b, rtol=1e-4, atol=3e-6)
-
-
-@over(CLASSIFICATION)
-def test_every_loss_survives_its_description(case):
-    """What is saved in a model of XGBoost is a loss with the same values, start and probabilities."""
-    y, raw, weight = case.sample()
-    loss = case.loss.resolve(y, weight, n_classes=case.n_classes)
-    restored = restore(describe(loss))
-    assert_array_equal(restored.loss(y, raw, weight), loss.loss(y, raw, weight))
-    assert_array_equal(restored.predict(raw), loss.predict(raw))
-    if case.has_posterior:
-        assert_array_equal(restored.predict_proba(raw), loss.predict_proba(raw))
-
-
-def test_what_is_worked_out_from_labels_is_in_the_description():
-    """Weights, margins and frequencies of the training set as numbers."""
-    y = np.repeat([0.0, 1.0], [90, 10])
-    for loss in (CrossEntropy(class_weight="balanced"), Focal(pos_weight="balanced"), LDAM(), LogitAdjusted()):
-        resolved = loss.resolve(y)
-        raw = np.linspace(-3, 3, 7)
-        assert_array_equal(restore(describe(resolved)).predict_proba(raw), resolved.predict_proba(raw))

@@ -21,7 +21,7 @@ from xgboost import XGBRegressor
 import boostloss as bl
 import boostloss.lightgbm
 import boostloss.xgboost
-from boostloss import MAPE, MSLE, SMAPE, Gamma, LossRegressor, Poisson, SquaredError, Tweedie
+from boostloss import MAPE, MSLE, SMAPE, Gamma, Huber, LossRegressor, Poisson, SquaredError, Tweedie
 from boostloss.formula import exp
 from boostloss.verify import check
 
@@ -193,12 +193,35 @@ def test_saved_model_has_the_link(loss, make, task, tmp_path):
         assert_allclose(lgb.Booster(model_file=path).predict(X), model.predict(X), rtol=1e-9)
 
 
-def test_continuing_an_estimator_with_a_link_is_refused(task):
-    """XGBoost's estimator would train on under the identity."""
+@pytest.mark.parametrize("loss", LOG_LINK, ids=repr)
+def test_an_estimator_with_a_link_can_be_continued(loss, task):
+    """Also once more: XGBoost's estimator trains on under the identity, and the link comes back."""
     X, y, _ = task
-    booster = LossRegressor(XGBRegressor(n_estimators=2), Gamma()).fit(X, y).estimator_.get_booster()
-    with pytest.raises(ValueError, match=r"xgb_model == .* contradicts loss == Gamma\(\): its link would be lost"):
-        LossRegressor(XGBRegressor(n_estimators=2), Gamma()).fit(X, y, xgb_model=booster)
+    y = targets(loss, y)
+    whole = LossRegressor(XGBRegressor(n_estimators=6, n_jobs=1), loss).fit(X, y)
+    part = LossRegressor(XGBRegressor(n_estimators=2, n_jobs=1), loss).fit(X, y)
+    for _ in range(2):
+        before = part.predict(X)
+        continued = LossRegressor(XGBRegressor(n_estimators=2, n_jobs=1), loss).fit(X, y, xgb_model=part)
+        assert_array_equal(part.predict(X), before)
+        part = continued
+    assert_allclose(part.predict(X), whole.predict(X), rtol=1e-4)
+    assert_allclose(part.estimator_.predict(X), part.predict(X), rtol=1e-6)
+
+
+def test_a_model_with_another_link_is_not_continued(task):
+    """Its trees add up to something else."""
+    X, y, _ = task
+    with_link = LossRegressor(XGBRegressor(n_estimators=2), Gamma()).fit(X, y)
+    words = r"xgb_model has the link 'log' of Gamma\(\), must have that of loss == Huber\(\)"
+    with pytest.raises(ValueError, match=words):
+        LossRegressor(XGBRegressor(n_estimators=2), Huber()).fit(X, y, xgb_model=with_link)
+    words = r"xgb_model has the objective 'reg:gamma', which contradicts the link of loss == Huber\(\)"
+    with pytest.raises(ValueError, match=words):
+        LossRegressor(XGBRegressor(n_estimators=2), Huber()).fit(X, y, xgb_model=with_link.estimator_.get_booster())
+    without = LossRegressor(XGBRegressor(n_estimators=2), Huber()).fit(X, y).estimator_
+    with pytest.raises(ValueError, match=r"xgb_model has the objective 'reg:squarederror', which contradicts"):
+        LossRegressor(XGBRegressor(n_estimators=2), Gamma()).fit(X, y, xgb_model=without)
 
 
 @pytest.mark.parametrize("loss", [*LOG_LINK, *RELATIVE], ids=repr)

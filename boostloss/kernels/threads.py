@@ -12,9 +12,9 @@ from boostloss._validation import check_number
 from boostloss.kernels.templates import CHUNK
 
 MIN_ROWS = 65536  # below this the kernel (30 to 100 microseconds) is done before a second thread has woken up
-# The threads of an engine spin for about a millisecond after their work, on the processors that ours would need. Rows of
-# one column; an entry of several columns counts as three. Measured with two processors between an XGBoost's predictions
-# and its tree, one thread and two, ms: cross-entropy, 1M rows 1.7 and 2.7, 2M rows 4.9 and 3.2; focal, 1M rows 3.7, 3.7
+# The threads of an engine spin for about a millisecond after their work, on the processors that ours would need.
+# Measured with two processors between XGBoost's predictions and its tree, one thread and two: cross-entropy, 1M rows
+# 1.7 and 2.7 ms, 2M rows 4.9 and 3.2; focal, 1M rows 3.7 and 3.7. In rows of one column; other entries count as three
 MIN_WORK_AFTER_ENGINE, WORK_OF_ENTRY = 1_200_000, 3
 SLICES_PER_THREAD, LEAST_SLICE = 4, 2 * CHUNK  # a slice takes Python some 10 microseconds
 _lock = threading.Lock()

@@ -102,6 +102,48 @@ class Loss(BaseEstimator):
             return {}
         return super().get_params(deep=deep)
 
+    def to_dict(self):
+        """Return the loss as a plain dict, which JSON can hold.
+
+        Returns
+        -------
+        dict
+            Name, parameters, a schema number, and of a resolved loss the number of classes. Numbers and types, also
+            those of NumPy, come back exactly; a loss among the parameters is such a dict as well.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is not made of finite numbers, strings, lists, dicts, arrays and losses.
+        """
+        from boostloss.losses.persistence import to_dict
+
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, description):
+        """Make a loss from what `to_dict` returned.
+
+        ``Loss.from_dict`` makes any loss of boostloss; one of your own is made by its class only,
+        ``MyLoss.from_dict``. Nothing is imported or executed that the dict names.
+
+        Parameters
+        ----------
+        description : dict
+
+        Returns
+        -------
+        Loss
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such dict, the name is not that of such a loss, or a parameter is outside its domain.
+        """
+        from boostloss.losses.persistence import from_dict
+
+        return from_dict(cls, description)
+
     def _validate(self):
         """Check the hyper-parameters; subclasses extend this."""
         check_choice("curvature", self.curvature, self.curvatures)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss._validation import check_number
 from boostloss.losses.base import Loss
 from boostloss.losses.multilabel import MultiLabel
 from boostloss.verify.margins import Margins
@@ -73,6 +74,7 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
     <Report on Focal(): ok>
     """
     loss._validate()
+    check_number("ulp", ulp, low=0)
     if not loss.row_by_row:
         raise ValueError(f"{loss!r} has gradients that are not those of its value row by row: check cannot judge them.")
     if isinstance(loss, MultiLabel):

@@ -1,0 +1,21 @@
+"""Features in the containers that LightGBM knows."""
+
+from typing import Any
+
+from scipy import sparse
+
+NUMBERS = "bool", "double", "float", "halffloat", "int", "uint"  # how Polars and Arrow begin the names of types
+
+
+def known_to_lightgbm(X: Any) -> Any:
+    """`X`, but SciPy's sparse arrays as its older matrices, and frames of Polars or Arrow with categories as pandas'.
+
+    At a column of Arrow that is not of numbers LightGBM 4.7 aborts the process.
+    """
+    if sparse.issparse(X) and not isinstance(X, sparse.spmatrix):
+        return {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix}[X.format](X)
+    if hasattr(X, "to_pandas"):
+        types = X.schema.types if hasattr(X.schema, "types") else X.dtypes
+        if not all(str(kind).lower().startswith(NUMBERS) for kind in types):
+            return X.to_pandas()
+    return X
