@@ -1,26 +1,61 @@
-"""What every benchmark needs: interleaved timing, the facts of the machine, and one table for screen and file."""
+"""What every benchmark needs: interleaved timing, the facts of the machine, one table for screen and file."""
 
 import importlib.metadata
 import platform
-import statistics
+import random
 import time
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 VECTOR_UNITS = ("avx512f", "avx2", "avx", "sve", "neon", "sse2")  # the widest one first
 
 
-def median_seconds(calls, n_rounds, clock=time.perf_counter):
-    """The median time of every call, all in one round after the other: a busy machine slows all of them alike."""
+class Spread(NamedTuple):
+    """Median and quartiles of what every round gave."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self):
+        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
+
+
+class Timing(NamedTuple):
+    """Of one call: the median time, and its ratios to the calls it is compared with."""
+
+    seconds: float
+    ratios: tuple[Spread, ...]
+
+
+def ratios(calls, references, n_rounds, clock=time.perf_counter):
+    """The `Timing` of every call in `references`, which has the names of the calls that it is compared with.
+
+    All calls are made once per round, and ratios taken within a round: a busy machine slows all of them alike. The
+    order is another one in every round, for a call that leaves the caches full slows down the next.
+    """
     for call in calls.values():
         call()
-    seconds = {name: [] for name in calls}
-    for _ in range(n_rounds):
-        for name, call in calls.items():
+    names, shuffle = list(calls), random.Random(0).shuffle
+    seconds = {name: np.empty(n_rounds) for name in names}
+    for i in range(n_rounds):
+        shuffle(names)
+        for name in names:
             start = clock()
-            call()
-            seconds[name].append(clock() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+            calls[name]()
+            seconds[name][i] = clock() - start
+
+    def spread(name, reference):
+        low, median, high = np.quantile(seconds[name] / seconds[reference], [0.25, 0.5, 0.75]).tolist()
+        return Spread(median, low, high)
+
+    return {
+        name: Timing(float(np.median(seconds[name])), tuple(spread(name, reference) for reference in compared))
+        for name, compared in references.items()
+    }
 
 
 def machine(*packages):
@@ -31,12 +66,13 @@ def machine(*packages):
     unit = next((name for name in VECTOR_UNITS if features.get(name)), "none")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     system = f"{platform.system()} {platform.machine()}"
-    return f"{_processor()} ({binding.get_host_cpu_name()}, vectors: {unit}), {system}; " + ", ".join(
+    return f"{processor()} ({binding.get_host_cpu_name()}, vectors: {unit}), {system}; " + ", ".join(
         [f"Python {platform.python_version()}", *versions]
     )
 
 
-def _processor():
+def processor():
+    """The name of the processor."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -57,8 +93,10 @@ def table(header, rows):
     return "\n".join([line(header), line(rule), *map(line, rows)])
 
 
-def publish(name, text):
-    """Print a report and write it to results/<name>.md."""
+def publish(name, text, summary=None):
+    """Print a report and write it to results/<name>.md; what the README says of it to results/<name>.summary.md."""
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text + "\n")
+    if summary is not None:
+        (RESULTS / f"{name}.summary.md").write_text(summary + "\n")
