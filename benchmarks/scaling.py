@@ -142,7 +142,8 @@ def main():
         table(("rows", "loss", *header), size_rows(by_rows, int)),
         f"## Classes\n\nCPU time of one thread; rows times classes are {numbers:,}.",
         table(("classes", "loss", "ns per row and class", header[1]), size_rows(by_classes, n_numbers)),
-        "## Threads\n\nBy the clock on the wall.",
+        "## Threads\n\nBy the clock on the wall. Where scikit-learn gains nothing either, another process had the "
+        "processor.",
     ]
     for n_rows in thread_sizes:
         cells = table(("loss", "threads", "ms", "times as fast as one"), thread_rows(n_rows, joblib.cpu_count()))
