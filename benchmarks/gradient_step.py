@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -32,8 +33,11 @@ def _sample(n_rows):
 
 def _of_xgboost(n_rows, n_threads, n_rounds):
     """The mean round outside of the tree's construction, by repetition."""
-    command = [sys.executable, __file__, *map(str, (n_rows, n_threads, n_rounds))]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    program = "import sys, gradient_step; gradient_step.trainings_of_xgboost(*map(int, sys.argv[1:]))"
+    command = [sys.executable, "-c", program, *map(str, (n_rows, n_threads, n_rounds))]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path(__file__).parent
+    )
     seconds = {name: [] for name in LOSSES}
     for text in done.stdout.split("#training ")[1:]:
         name, round_seconds = text.split()[:2]
@@ -43,7 +47,8 @@ def _of_xgboost(n_rows, n_threads, n_rounds):
     return seconds
 
 
-def _trainings_of_xgboost(n_rows, n_threads, n_rounds, n_repetitions=11):
+def trainings_of_xgboost(n_rows, n_threads, n_rounds, n_repetitions=11):
+    """Print, for every training, a line with its mean round, which XGBoost's own figures follow."""
     import xgboost as xgb
 
     import boostloss
@@ -112,6 +117,3 @@ def _of_lightgbm(n_rows, n_threads, n_rounds):
     rest = np.median([np.subtract(rounds[name], own[name]) for name in own if own[name]], axis=0)
     return {"built-in": (np.array(rounds["built-in"]) - rest)[3:], **{n: v[3:] for n, v in own.items() if v}}
 
-
-if __name__ == "__main__":
-    _trainings_of_xgboost(*map(int, sys.argv[1:]))

@@ -16,8 +16,8 @@ import numpy as np
 import machine_code
 import peers
 from calls import kernel_of, plain_copy, scikit_learn_call
-from problems import k_classes, labels_of_a_row, levels_of_a_row, positive_targets, residuals, two_classes
 from report import machine, processor, publish, ratios, table
+from timed_problems import k_classes, labels_of_a_row, levels_of_a_row, positive_targets, residuals, two_classes
 
 N_CLASSES = (3, 20)
 N_ROUNDS = 15

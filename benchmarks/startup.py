@@ -115,7 +115,11 @@ def main():
         f"{N_AT_ONCE} processes that start at once on an empty cache, two classes, Focal: the slowest round takes "
         f"{seconds:.1f} s; their models are {'the same' if agree else 'NOT the same'}.",
     ]
-    publish("startup", "\n\n".join(sections), table(header, fits[:3]))
+    text = (
+        f"Import: {imports[1][2]} of the time of numba and scikit-learn. Seconds of compiling in a first fit ever, by "
+        "loss, afterwards from the cache on disk ([how](benchmarks/results/startup.md)): "
+    )
+    publish("startup", "\n\n".join(sections), text + ", ".join(f"{title} {cold}" for title, cold, _ in fits) + ".")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ objective shows what such a ratio is worth.
 import argparse
 import gc
 import os
+import sys
 import time
 from dataclasses import dataclass
 
@@ -184,7 +185,7 @@ def main():
         if options.quick:
             case = Case(case.engine, case.task, case.n_rows // 1000, case.n_threads)
         rows += case_rows(case, *((1, 4) if options.quick else repetitions(case)))
-        print(*rows[-4:], sep="\n", flush=True)
+        print(*rows[-4:], sep="\n", file=sys.stderr, flush=True)
     header = "engine", "task", "rows", "threads", "training", "ms per round", "ratio", "quartiles"
     n_rows = 20_000 if options.quick else 1_000_000
     steps = gradient_step_rows(options.engines, n_rows, n_cpus, 3 if options.quick else 30)
@@ -199,8 +200,9 @@ def main():
         "trees of two leaves on one column.",
         table(("engine", "objective", "ms", "ratio", "quartiles"), steps),
     ]
-    summary = [row[:5] + row[6:] for row in rows if row[4].startswith("train, ") and row[2] == "1,000,000"]
-    publish("training", "\n\n".join(sections), table((*header[:5], *header[6:]), summary))
+    summary = [row[:4] + row[6:] for row in rows if row[4].startswith("train, ") and row[2] == "1,000,000"]
+    text = "A round of training against the engine's own objective ([how](benchmarks/results/training.md)):\n\n"
+    publish("training", "\n\n".join(sections), text + table((*header[:4], *header[6:]), summary))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from boostloss import losses
 from report import ratios
 from run import BENCHMARKS, BLOCK, FOLDER, README, with_speed
 
-SMALL = {"kernels": ("--rows", "2000"), "regression": ("--quick",), "scaling": ("--quick",)}
+QUICK = ("--quick",)
+SMALL = {"kernels": ("--rows", "2000"), **dict.fromkeys(("regression", "scaling", "startup", "training"), QUICK)}
 
 
 @pytest.mark.slow
@@ -57,7 +58,15 @@ def test_summaries_in_order(tmp_path):
 
 def test_every_loss_is_timed():
     """A loss that is exported is in the tables."""
-    from problems import BASES, k_classes, labels_of_a_row, levels_of_a_row, positive_targets, residuals, two_classes
+    from timed_problems import (
+        BASES,
+        k_classes,
+        labels_of_a_row,
+        levels_of_a_row,
+        positive_targets,
+        residuals,
+        two_classes,
+    )
 
     problems = (two_classes, residuals, positive_targets, labels_of_a_row, levels_of_a_row)
     names = {name.partition(",")[0] for problem in problems for name in problem(9, np.float32, "C")[1]}

@@ -88,13 +88,13 @@ def run_slices(call, n_rows, work=None):
     size = max(size, LEAST_SLICE)
     starts = iter(range(0, n_rows, size))  # one step of it is atomic
 
-    def work():
+    def take():
         for start in starts:
             call(slice(start, min(start + size, n_rows)))
 
     n_helpers = min(n_threads, -(-n_rows // size)) - 1
-    futures = [_executor(n_threads - 1).submit(work) for _ in range(n_helpers)]
-    work()
+    futures = [_executor(n_threads - 1).submit(take) for _ in range(n_helpers)]
+    take()
     for future in futures:
         if not future.cancel():  # true of those that have not begun: nothing is left for them
             future.result()

@@ -32,7 +32,7 @@ class LossDisplay:
     axes_ : ndarray of matplotlib Axes, shape (n_panels,)
         A panel for each curve.
     figure_ : matplotlib Figure
-    lines_ : ndarray of matplotlib Line2D
+    lines_ : ndarray of matplotlib Line2D, shape (n_panels,)
         The curves, one in each panel.
 
     Examples
