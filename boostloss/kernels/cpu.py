@@ -137,6 +137,8 @@ def compiled(template, formula, variable, target, options="loop"):
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
-        return njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
+        dispatcher = njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
     except RuntimeError:  # Numba found no folder it may write to
-        return njit(**KERNEL_OPTIONS, **flags)(kernel)
+        dispatcher = njit(**KERNEL_OPTIONS, **flags)(kernel)
+    dispatcher.definition = template, formula, variable  # for arrays of a device
+    return dispatcher

@@ -282,6 +282,13 @@ def derivatives_of_soft(e, sums, target, total, relative_floor, least):
     return g, floored(total * p * q, g, relative_floor, least)
 
 
+def shift_classes(raw_prediction, n_rows, strides, offset, shifted):
+    """Raw predictions with an offset of their class added."""
+    for k in range(offset.shape[0]):
+        for i in range(n_rows):
+            shifted[at(i, k, strides)] = raw_prediction[at(i, k, strides)] + offset[k]
+
+
 def softmax_derivatives(
     y_true,
     sample_weight,
