@@ -55,7 +55,8 @@ class XGBoost:
         row_count = row_count_of(loss, params, y, sample_weight, start)
         in_rows = in_rows_of(params, row_count)
         n_rounds_before = xgboost_api._rounds_of(model)
-        objective = Objective(loss, xgboost_api._learning_rate(params), n_rounds_before, row_count)
+        rate, device = xgboost_api._learning_rate(params), params["device"]
+        objective = Objective(loss, rate, n_rounds_before, row_count, device=device)
         link = {name: value for name, value in xgboost_api._link(loss).items() if name != "objective"}
         estimator.set_params(objective=objective, **link, **in_rows)
         if model is None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._data_sets import data_set_of, is_data_set, is_of_xgboost, passed_data_set
+from boostloss._device import device_of
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
@@ -46,15 +47,19 @@ class Objective:
         The mean curvature of a row, for regression losses, whose engine was told so in its parameters.
     has_memory : bool, default=True
         Whether it serves one training only: a loss with momentum remembers its rounds here, for every data set.
+    device : str, optional
+        That of XGBoost. On "cuda" gradient and curvature are computed there, where numba-cuda is installed, and are
+        arrays of the device.
     """
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None, n_rounds_before=0, row_count=1.0, has_memory=True):
+    def __init__(self, loss, learning_rate=None, n_rounds_before=0, row_count=1.0, has_memory=True, device=None):
         loss._validate()
         self.loss = loss
         self.training = Training(learning_rate, n_rounds_before, row_count)
         self._memory: dict[str, Any] | None = {} if has_memory else None
+        self.device = device_of(device)
 
     def __repr__(self):
         return f"Objective({self.loss!r})"
@@ -75,6 +80,10 @@ class Objective:
         raw = _margins(y_pred, len(labels))
         _check_finite(raw)
         targets = self.loss._targets(labels, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
+        if self.device:
+            loss = self.loss._with_numbers(targets)._remembering(self._memory)
+            gradient, hessian = self.device.derivatives(loss, targets, raw, self.training)
+            return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
         gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
         self._evaluate(targets, raw, gradient, hessian, self._memory)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
@@ -83,12 +92,16 @@ class Objective:
         """Buffers are reused: an engine is done with them before its next round."""
         known = data_set_of(data)
         raw = _margins(raw_prediction, len(known.label))
-        if not known.buffers:
+        if not (self.device.knows(known) if self.device else known.buffers):
             _check_finite(raw)
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
+        memory = None if self._memory is None else known.memory_of(self)
+        if self.device:
+            loss = self.loss._with_numbers(targets)._remembering(memory)
+            return self.device.derivatives(loss, targets, raw, self.training, known)
         gradient, hessian = known.outputs_like(raw)
         with after_an_engine():
-            self._evaluate(targets, raw, gradient, hessian, None if self._memory is None else known.memory_of(self))
+            self._evaluate(targets, raw, gradient, hessian, memory)
         return gradient, hessian
 
     def _evaluate(self, targets, raw, gradient, hessian, memory):

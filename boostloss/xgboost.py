@@ -109,7 +109,8 @@ def train(
     Raises
     ------
     ValueError
-        If a parameter contradicts the loss, or labels or weights are outside its domain.
+        If a parameter contradicts the loss, labels or weights are outside its domain, or ``device`` is "cuda" on a
+        machine without a GPU.
     """
     import xgboost
 
@@ -132,11 +133,13 @@ def train(
     row_count = row_count_of(resolved, params, label, weight, start)
     in_rows = in_rows_of(params, row_count)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
+    rounds_before = _rounds_of(xgb_model)
+    objective = Objective(resolved, _learning_rate(params), rounds_before, row_count, device=params.get("device"))
     booster = xgboost.train(
         {**params, **in_rows, **_link(resolved)},
         dtrain,
         num_boost_round,
-        obj=Objective(resolved, _learning_rate(params), _rounds_of(xgb_model), row_count),
+        obj=objective,
         custom_metric=resolved.metric if custom_metric is None else custom_metric,
         xgb_model=xgb_model,
         **arguments,

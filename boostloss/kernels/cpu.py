@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels import double, narrow, scalar, softmax, templates
+from boostloss.kernels import double, narrow, scalar, softmax, softmax_rows, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -92,7 +92,9 @@ def _around(formula, variable, seen):
     words = {"formula": formula, "point": getattr(templates, f"point_of_{variable}")}
     if variable != "probability":
         return words
-    words["row_parameters"] = softmax.ROW_PARAMETERS[formula.__code__.co_argcount - 4]
+    n_parameters = formula.__code__.co_argcount - 4
+    words["row_parameters"] = softmax.ROW_PARAMETERS[n_parameters]
+    words["table_parameters"] = softmax_rows.TABLE_PARAMETERS[n_parameters]
     if "margin_exp" in formula.__code__.co_names:
         words["log_p_of"] = seen.get("joined", scalar.joined)
     if takes_powers(formula):
@@ -140,6 +142,8 @@ def compiled(template, formula, variable, target, options="loop"):
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
-        return njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
+        dispatcher = njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
     except RuntimeError:  # Numba found no folder it may write to
-        return njit(**KERNEL_OPTIONS, **flags)(kernel)
+        dispatcher = njit(**KERNEL_OPTIONS, **flags)(kernel)
+    dispatcher.definition = template, formula, variable  # for arrays of a device
+    return dispatcher

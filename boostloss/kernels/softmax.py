@@ -95,6 +95,17 @@ def difference(a, b):
     return d, low if abs(d) < np.float32(1e4) else ZERO  # the low part of an infinite difference is NaN
 
 
+def exp_and_sum(v, top, total, low):
+    """exp(v - top), and the sum of two parts with it added (Knuth 1969)."""
+    d, d_low = difference(v, top)
+    absent = d < LOWEST_LOG  # the own class: an exp that underflows would cost as much as ten others
+    e, e_low = exp_parts(ZERO if absent else d, -d_low)
+    e = ZERO if absent else e  # e_low is 0 there
+    new = total + e
+    back = new - total
+    return e, new, low + ((total - (new - back)) + ((e - back) + e_low))
+
+
 def own_probability(d, low, rest, rest_low, inverse, inverse_low):
     """log p, log q, p and q of the own class: exp(d + low) stands against rest + rest_low = 1 / (inverse + ..)."""
     above = d >= ZERO
@@ -228,7 +239,7 @@ def find_largest(size, share, row):
 def sum_up(size, share, row):
     """From raw predictions to exp(z_k - largest) and their sum.
 
-    It has two parts (Knuth 1969): 1 - p of a dominant wrong class is the sum without its 1.
+    It has two parts: 1 - p of a dominant wrong class is the sum without its 1.
     """
     find_largest(size, share, row)
     largest, rest, rest_low = kept(row, TOP), kept(row, REST), kept(row, REST_LOW)
@@ -236,14 +247,7 @@ def sum_up(size, share, row):
         rest[i], rest_low[i] = ZERO, ZERO
     for k in range(share.shape[0]):
         for i in range(size):
-            d, low = difference(share[k, i], largest[i])
-            absent = d < LOWEST_LOG  # the own class: an exp that underflows would cost as much as ten others
-            e, e_low = exp_parts(ZERO if absent else d, -low)
-            e = ZERO if absent else e  # e_low is 0 there
-            total = rest[i] + e
-            back = total - rest[i]
-            rest_low[i] += (rest[i] - (total - back)) + ((e - back) + e_low)
-            share[k, i], rest[i] = e, total
+            share[k, i], rest[i], rest_low[i] = exp_and_sum(share[k, i], largest[i], rest[i], rest_low[i])
 
 
 def row_probability(row, i):
@@ -253,6 +257,41 @@ def row_probability(row, i):
     kept(row, INVERSE)[i], kept(row, INVERSE_LOW)[i] = inverse, inverse_low
     d, low = difference(kept(row, OWN)[i], kept(row, TOP)[i])
     return own_probability(d, low, rest, rest_low, inverse, inverse_low)
+
+
+def floored(h, g, relative_floor, least):
+    """The curvature, at least max(relative_floor * abs(g), least)."""
+    floor = relative_floor * abs(g)
+    floor = least if floor < least else floor
+    return floor if h < floor else h
+
+
+def derivatives_of_other(e, sums, p, q, first, second, relative_floor, least):
+    """Gradient and curvature of a class that is not the row's own, from its exp, the sums over all such, and p and q.
+
+    With its share r of the sum they are -first r and second r^2 - first r (1 - q r).
+    """
+    rest, rest_low, inverse, inverse_low = sums
+    r, others = e * inverse + e * inverse_low, rest - e + rest_low
+    others = others * inverse + others * inverse_low
+    complement = ONE - q * r if r < HALF else p + q * others  # 1 - q r without cancellation
+    g = first * r
+    return -g, floored((second * r - first * complement) * r, g, relative_floor, least)
+
+
+def derivatives_of_soft(e, sums, target, total, relative_floor, least):
+    """Gradient and curvature of a class with soft labels, from its exp, the sums over all, and its share of labels."""
+    rest, rest_low, inverse, inverse_low = sums
+    p, q = e * inverse + e * inverse_low, (rest - e + rest_low) * inverse
+    g = total * p - target
+    return g, floored(total * p * q, g, relative_floor, least)
+
+
+def shift_classes(raw_prediction, n_rows, strides, offset, shifted):
+    """Raw predictions with an offset of their class added."""
+    for k in range(offset.shape[0]):
+        for i in range(n_rows):
+            shifted[at(i, k, strides)] = raw_prediction[at(i, k, strides)] + offset[k]
 
 
 def softmax_derivatives(
@@ -268,7 +307,7 @@ def softmax_derivatives(
     gradient,
     hessian,
 ):
-    """Class indices; own class g = first, h = second - p first; others -first r, second r^2 - first r (1 - q r).
+    """Class indices; own class g = first, h = second - p first; `derivatives_of_other` has the others.
 
     `table` (K, 2 P) has the hyper-parameters of every class, rounded, and then what rounding took from them: double
     scratch would halve the width of the whole loop; (1, 2 P) where all classes have the same. Floors as in the binary
@@ -293,20 +332,13 @@ def softmax_derivatives(
             probability[i], other[i] = p, q
         for k in range(n_classes):
             for i in range(size):
-                e, first = share[k, i], firsts[i]
-                r = e * inverse[i] + e * inverse_low[i]
-                q, others = other[i], rest[i] - e + rest_low[i]
-                others = others * inverse[i] + others * inverse_low[i]
-                complement = ONE - q * r if r < HALF else probability[i] + q * others  # 1 - q r without cancellation
-                g = first * r
-                h, floor = (seconds[i] * r - first * complement) * r, relative_floor * abs(g)
-                floor = lowest[i] if floor < lowest[i] else floor
-                share[k, i], curve[k, i] = -g, floor if h < floor else h
+                sums = rest[i], rest_low[i], inverse[i], inverse_low[i]
+                share[k, i], curve[k, i] = derivatives_of_other(
+                    share[k, i], sums, probability[i], other[i], firsts[i], seconds[i], relative_floor, lowest[i]
+                )
         for i in range(size):
-            first = firsts[i]
-            h, floor = seconds[i] - probability[i] * first, relative_floor * abs(first)
-            floor = lowest[i] if floor < lowest[i] else floor
-            seconds[i] = floor if h < floor else h
+            h = seconds[i] - probability[i] * firsts[i]
+            seconds[i] = floored(h, firsts[i], relative_floor, lowest[i])
         label = y_true[start : start + size]
         for i in range(size):
             own = np.uint64(label[i])
@@ -356,13 +388,9 @@ def soft_softmax_derivatives(
                 total[i] += target[k, i]
         for k in range(n_classes):
             for i in range(size):
-                e = share[k, i]
-                p, q = e * inverse[i] + e * inverse_low[i], (rest[i] - e + rest_low[i]) * inverse[i]
-                g = total[i] * p - target[k, i]
-                h, floor = total[i] * p * q, relative_floor * abs(g)
-                floor = least if floor < least else floor
-                share[k, i] = weight[i] * g
-                target[k, i] = weight[i] * (floor if h < floor else h)
+                sums = rest[i], rest_low[i], inverse[i], inverse_low[i]
+                g, h = derivatives_of_soft(share[k, i], sums, target[k, i], total[i], relative_floor, least)
+                share[k, i], target[k, i] = weight[i] * g, weight[i] * h
         store(share, gradient, strides, start, size)
         store(target, hessian, strides, start, size)
 

@@ -196,6 +196,14 @@ def chunk_sums(values, partial):
         partial[chunk] = total
 
 
+def limit(gradient, hessian, relative, least):
+    """Let the curvature be at most max(relative * abs(gradient), least), in place."""
+    for i in range(gradient.shape[0]):
+        most = relative * abs(gradient[i])
+        most = least if most < least else most
+        hessian[i] = most if hessian[i] > most else hessian[i]
+
+
 def rescale(gradient, hessian, gradient_factor, hessian_factor):
     """Multiply both in place."""
     for i in range(gradient.shape[0]):

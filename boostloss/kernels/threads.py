@@ -100,8 +100,35 @@ def run_slices(call, n_rows, work=None):
             future.result()
 
 
+def _of_device(array):
+    """The module for arrays of a device, None for those of NumPy."""
+    if isinstance(array, np.ndarray):
+        return None
+    from boostloss.kernels import cuda_launch
+
+    return cuda_launch
+
+
+def empty_like(array, dtype=None):
+    """An uninitialised array where `array` is: in memory or on the device."""
+    device = _of_device(array)
+    return device.empty(array.shape, dtype or array.dtype) if device else np.empty_like(array, dtype)
+
+
+def flat(array):
+    """A view of a contiguous array as (n K,)."""
+    return array.reshape(-1) if _of_device(array) else array.ravel(order="K")
+
+
+def in_memory(array):
+    """The array, or a copy of one of the device."""
+    return array.copy_to_host() if _of_device(array) else array
+
+
 def run_rows(kernel, rows, scalars, outputs):
     """kernel(*rows, *scalars, *outputs) with every non-empty array cut into slices of rows."""
+    if device := _of_device(rows[0]):
+        return device.run_rows(kernel.definition, rows, scalars, outputs)
     n_rows = len(rows[0])
 
     def call(part):
@@ -115,9 +142,11 @@ def run_flat(kernel, rows, raw, scalars, outputs):
 
     Row i, class k of them is at i * strides[0] + k * strides[1]; the arrays of `rows` are (n,), flat (n, K), or empty.
     """
+    if device := _of_device(raw):
+        return device.run_flat(kernel.definition, rows, raw, scalars, outputs)
     n_rows, n_classes = raw.shape
     strides = (n_classes, 1) if raw.flags.c_contiguous else (1, n_rows)
-    flats = [a.ravel(order="K") for a in (raw, *outputs)]  # views: contiguous in one order or the other
+    flats = [flat(a) for a in (raw, *outputs)]
 
     def cut(array, part):
         return array[part] if array.size == n_rows else array[part.start * strides[0] :]
@@ -132,6 +161,8 @@ def run_flat(kernel, rows, raw, scalars, outputs):
 
 def sum_chunks(kernel, rows, n_sums=None):
     """The sum over all rows of what kernel(*rows, partial) adds up per chunk of CHUNK rows: one number, or `n_sums`."""
+    if device := _of_device(rows[0]):
+        return device.sum_chunks(kernel.definition, rows, n_sums)
     n_rows = len(rows[0])
     n_chunks = -(-n_rows // CHUNK)
     partial = np.empty(n_chunks if n_sums is None else (n_chunks, n_sums))

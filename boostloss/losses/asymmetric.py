@@ -3,8 +3,12 @@
 import numpy as np
 
 from boostloss._validation import check_number
+from boostloss.kernels import templates
+from boostloss.kernels.cpu import compiled
 from boostloss.kernels.scalar import log, log1p, plus, power_q, real
-from boostloss.losses.classification_base import ClassificationLoss
+from boostloss.kernels.threads import run_rows
+from boostloss.losses.base import target_of
+from boostloss.losses.classification_base import LEAST_CURVATURE, ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.probability import minus_log_ratio
 
@@ -71,7 +75,9 @@ class Asymmetric(ClassificationLoss):
         super()._derivatives(targets, raw, curvature, gradient, hessian)
         if (curvature or self.curvature) == "auto" and self.clip and 0 < self.gamma_neg < 1:
             # the second derivative has a pole where negatives begin to count
-            np.minimum(hessian, np.maximum(LARGEST_CURVATURE * np.abs(gradient), 1e-16), out=hessian)
+            target = target_of(gradient.dtype, hessian.dtype)
+            limits = tuple(map(gradient.dtype.type, (LARGEST_CURVATURE, LEAST_CURVATURE)))
+            run_rows(compiled(templates.limit, None, None, target), (gradient, hessian), limits, ())
 
     def _log_slope(self, log_p, log_q, p, q):
         columns = []

@@ -71,7 +71,7 @@ class Barron(ScaledLoss):
         a = abs(r)
         a = LARGEST if 1.0 / a == 0.0 else a  # an infinite one, for the pull is finite
         x = a / c
-        y = x * x / gap
+        y = x * (x / gap)  # in float32 the square alone may be too large
         far = y > 4.0 * FAR * FAR  # there t is log(y) + 1 / y = 2 log(FAR) + 2 log(1 + z) + 1 / y
         z = real(a / FAR / c / sqrt(gap) - 1.0)
         z = LARGEST if 4.0 * z == 8.0 * z else z  # where it is infinite, or nearly

@@ -7,7 +7,7 @@ import numpy as np
 from boostloss._validation import check_integer, check_number
 from boostloss.kernels import batch
 from boostloss.kernels.cpu import compiled
-from boostloss.kernels.threads import run_rows, sum_chunks
+from boostloss.kernels.threads import empty_like, run_rows, sum_chunks
 from boostloss.losses.base import target_of
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import LEAST_CURVATURE, ClassificationLoss
@@ -72,7 +72,7 @@ class GradientHarmonized(CrossEntropy):
         """Return no parameters of `point`, and the weights of this round."""
         weight = np.empty(0, y_true.dtype) if sample_weight is None else sample_weight
         real, target = y_true.dtype.type, target_of(y_true.dtype, raw_prediction.dtype)
-        which = np.empty(len(y_true), np.int32)
+        which = empty_like(y_true, np.int32)
         kernel = compiled(batch.bins, None, None, target)
         run_rows(kernel, (y_true, raw_prediction), (real(self.bins),), (which,))
         # one target has one signature: these two see no raw predictions
@@ -84,7 +84,7 @@ class GradientHarmonized(CrossEntropy):
         filled = counts > 0
         factors = np.zeros(self.bins, real)
         factors[filled] = counts.sum() / (filled.sum() * counts[filled])
-        weights = np.empty(len(y_true), real)
+        weights = empty_like(y_true, real)
         run_rows(compiled(batch.bin_weights, None, None, target), (which, weight), (factors,), (weights,))
         return self._class_parameters(2), weights
 

@@ -230,7 +230,7 @@ class ClassificationLoss(Loss):
             return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
         if targets.soft:
             kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, None, target_of(real, raw.dtype))
-            labels = targets.y_true.ravel() if raw.flags.c_contiguous else targets.by_class
+            labels = targets.y_true.ravel() if raw.flags["C_CONTIGUOUS"] else targets.by_class
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
         table = _in_two_parts(np.array(params if len(set(params)) > 1 else params[:1]), real)
         kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, self.variable, target_of(real, raw.dtype))

@@ -6,7 +6,7 @@ import numpy as np
 def derivatives_by_column(function, raw, gradient, hessian):
     """Have `function(k, column, its gradient, its curvature)` fill every column; what it gets is contiguous."""
     for k in range(raw.shape[1]):
-        if raw.flags.f_contiguous:
+        if not isinstance(raw, np.ndarray) or raw.flags.f_contiguous:  # kernels of a device take strides
             function(k, raw[:, k], gradient[:, k], hessian[:, k])
         else:
             out = np.empty((2, len(raw)), gradient.dtype)

@@ -4,8 +4,9 @@ import numpy as np
 
 from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import exp, exp_product, joined, real
+from boostloss.kernels.threads import in_memory
 from boostloss.losses.parameters import hyper_parameters
-from boostloss.losses.regression_base import RegressionLoss
+from boostloss.losses.regression_base import RegressionLoss, sum_of
 
 
 class LogLinkLoss(RegressionLoss):
@@ -25,7 +26,8 @@ class LogLinkLoss(RegressionLoss):
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
         super()._derivatives(targets, raw, curvature, gradient, hessian)
-        if not np.isfinite(gradient.sum(dtype=np.float64)):
+        if not np.isfinite(sum_of(gradient)):
+            raw, gradient = in_memory(raw), in_memory(gradient)
             fail_at("raw_prediction", raw, ~np.isfinite(gradient), f"a logarithm that exp takes to {gradient.dtype}")
 
     def _engine_derivatives(self, targets, raw, training, gradient, hessian):

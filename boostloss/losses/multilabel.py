@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._validation import check_raw_prediction, check_real_array, check_sample_weight, fail_at
+from boostloss.kernels.threads import flat
 from boostloss.losses.base import Targets
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
@@ -170,8 +171,8 @@ class MultiLabel(ClassificationLoss):
 
     def _derivatives(self, targets, raw, curvature, gradient, hessian):
         if self._is_one():
-            flat, labels = _flat(targets, raw, gradient, hessian)
-            return self._given()[0]._derivatives(labels, flat[0], curvature, *flat[1:])
+            rows, labels = _flat(targets, raw, gradient, hessian)
+            return self._given()[0]._derivatives(labels, rows[0], curvature, *rows[1:])
         losses = self._losses(targets.n_outputs)
 
         def of_label(k, column, *out):
@@ -282,8 +283,7 @@ def _of_label(k, function, *arguments):
 
 def _flat(targets, raw, *outputs):
     """Arrays (n, L) of one memory order as rows, and the labels of these rows."""
-    flat = [array.ravel(order="K") for array in (raw, *outputs)]
-    return flat, targets.by_row if raw.flags.c_contiguous else targets.by_label
+    return [flat(array) for array in (raw, *outputs)], targets.by_row if raw.flags["C_CONTIGUOUS"] else targets.by_label
 
 
 def _start(loss, y, weight):

@@ -51,6 +51,8 @@ def _plain(where, value):
         return to_dict(value)
     if isinstance(value, str):
         return str(value)
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):
+        value = np.asarray(value)  # a Series comes back as an array
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in DTYPES and np.isfinite(value).all():
         return {"array": value.tolist(), "dtype": value.dtype.name}
     if isinstance(value, list):

@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 
 from boostloss._validation import check_number
+from boostloss.kernels import softmax
+from boostloss.kernels.cpu import compiled
 from boostloss.kernels.scalar import log1p_unit, margin_exp, real
+from boostloss.kernels.threads import empty_like, run_flat
+from boostloss.losses.base import target_of
 from boostloss.losses.class_weight import check_numbers_of_classes
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
@@ -85,7 +89,10 @@ class LogitAdjusted(CrossEntropy):
     def _run(self, result, targets, raw, policy, outputs):
         if targets.n_outputs == 1:
             return super()._run(result, targets, raw, policy, outputs)
-        shifted = raw + self._offset(targets.n_outputs).astype(raw.dtype)
+        shifted = empty_like(raw)
+        offset = self._offset(targets.n_outputs).astype(raw.dtype)
+        kernel = compiled(softmax.shift_classes, None, None, target_of(raw.dtype, raw.dtype))
+        run_flat(kernel, (), raw, (offset,), (shifted,))
         return self._plain()._run(result, targets, shifted, policy, outputs)
 
     def _log_posterior(self, margins):

@@ -159,8 +159,7 @@ class RegressionLoss(Loss):
         """
         self._derivatives(targets, raw, None, gradient, hessian)
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
-        total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (hessian,))
-        factor = training.row_count * targets.total_weight / total
+        factor = training.row_count * targets.total_weight / sum_of(hessian)
         factors = factor / self._step(training), factor
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
@@ -318,5 +317,11 @@ def auto_or_number(name, value):
         check_number(name, value, low=0, low_open=True)
 
 
+def sum_of(array):
+    """In float64, of an array in memory or on the device."""
+    kernel = compiled(templates.chunk_sums, None, None, target_of(array.dtype, array.dtype), "sum")
+    return sum_chunks(kernel, (array,))
+
+
 def _total(sample_weight, n_rows):
-    return float(sample_weight.sum(dtype=np.float64)) if sample_weight.size else float(n_rows)
+    return sum_of(sample_weight) if sample_weight.size else float(n_rows)
