@@ -1,6 +1,6 @@
 """What does a custom objective cost in a training? boostloss against the engines' own objectives.
 
-    python benchmarks/training.py [--quick] [--engines xgboost lightgbm]
+    python benchmarks/training.py [--quick] [--engines xgboost lightgbm] [--largest ROWS] [--repetitions N]
 
 Whole trainings on the same data in random order, a few rounds each, again and again; a ratio is that of the median
 rounds of one repetition, so that a machine whose speed drifts slows both. A second training under the built-in
@@ -148,9 +148,14 @@ TRAININGS = {"xgboost": xgboost_trainings, "lightgbm": lightgbm_trainings}
 LOSSES = {"binary": "CrossEntropy", "multiclass": "CrossEntropy", "regression": "SquaredError"}
 
 
+def entries(case):
+    """Of the margins."""
+    return case.n_rows * (N_CLASSES if case.task == "multiclass" else 1)
+
+
 def repetitions(case):
     """How often, and rounds each: about as long for any size."""
-    work = case.n_rows * (N_CLASSES if case.task == "multiclass" else 1)
+    work = entries(case)
     return (15, 12) if work <= 1_000_000 else (7, 7) if work <= 5_000_000 else (4, 6)
 
 
@@ -178,13 +183,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few rows and repetitions: whether it runs")
     parser.add_argument("--engines", nargs="+", default=["xgboost", "lightgbm"], choices=list(TRAININGS))
+    parser.add_argument("--largest", type=int, default=10_000_000, help="rows; times columns of margins")
+    parser.add_argument("--repetitions", type=int, default=15, help="at most")
     options = parser.parse_args()
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows = []
     for case in cases(options.engines, n_cpus):
+        if entries(case) > options.largest:
+            continue
         if options.quick:
             case = Case(case.engine, case.task, case.n_rows // 1000, case.n_threads)
-        rows += case_rows(case, *((1, 4) if options.quick else repetitions(case)))
+        n_repetitions, n_rounds = repetitions(case)
+        n_repetitions = min(n_repetitions, options.repetitions)
+        rows += case_rows(case, *((1, 4) if options.quick else (n_repetitions, n_rounds)))
         print(*rows[-4:], sep="\n", file=sys.stderr, flush=True)
     header = "engine", "task", "rows", "threads", "training", "ms per round", "ratio", "quartiles"
     n_rows = 20_000 if options.quick else 1_000_000
@@ -192,8 +203,9 @@ def main():
     sections = [
         "# Training",
         f"Measured on {machine(*PACKAGES)}.",
-        f"## A round\n\n{N_COLUMNS} columns; trees of depth 6 (XGBoost) or 63 leaves (LightGBM). The ratio is to the "
-        "built-in objective. `train` is that of `boostloss.xgboost` or `boostloss.lightgbm`.",
+        f"## A round\n\n{N_COLUMNS} columns; trees of depth 6 (XGBoost) or 63 leaves (LightGBM); at most "
+        f"{options.repetitions} repetitions. The ratio is to the built-in objective. `train` is that of "
+        "`boostloss.xgboost` or `boostloss.lightgbm`.",
         table(header, rows),
         f"## The objective's part of a round\n\n{n_rows:,} rows, two classes: from the engine's margins to gradients "
         "in the engine's own layout, all copies included, in milliseconds; XGBoost by its own clocks, LightGBM by "
