@@ -48,7 +48,7 @@ class LossClassifier(ClassifierMixin, LossEstimator):
         Values of the metrics after every round, by evaluation set and metric. There where fit was given an `eval_set`.
     best_iteration_ : int
         Number of rounds after which the metric was best, which predictions use. There where training may stop early.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         Those of `estimator_`.
     n_features_in_ : int
         Number of columns of `X`.
