@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot  # noqa: E402  # after the choice of a backend without a screen
 
-from boostloss.plot import LossDisplay, TrainingDisplay, plot_training  # noqa: E402
+from boostloss.plot import LossDisplay, TrainingDisplay, plot_training  # noqa: E402  # after it as well
 
 
 @pytest.fixture(autouse=True)

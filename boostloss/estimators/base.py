@@ -142,7 +142,7 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
 
     def _encoded(self, y: ArrayLike, features: Any) -> NDArray[Any]:
         """Labels as the engines and the losses take them, one for every row of `features`."""
-        raise NotImplementedError
+        raise NotImplementedError  # a classifier and a regressor each have their own
 
     def _resolved(self, loss: Any, target: NDArray[Any], weight: NDArray[Any] | None) -> Any:
         return resolved_loss(loss, target, weight)

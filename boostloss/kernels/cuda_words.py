@@ -16,7 +16,7 @@ from boostloss.kernels.pair_words import SINGLE
 from boostloss.kernels.pairs import Pair
 
 f32 = np.float32
-SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]  # made when Numba reads its variables
 
 
 def fma(a, b, c):
