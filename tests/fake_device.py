@@ -66,13 +66,13 @@ def fma(a, b, c):
 
 
 def template_loop(n_rows, rows, scalars, outputs):
-    numbers = scalars_of(scalars)  # noqa: F821
-    template(*rows, *numbers, *outputs)  # noqa: F821
+    numbers = scalars_of(scalars)  # noqa: F821  # bound where it is made
+    template(*rows, *numbers, *outputs)  # noqa: F821  # bound where it is made
 
 
 def slice_loop(n_rows, rows, scalars, outputs):
     for i in range(n_rows):
-        template(*row(rows, i, n_rows), *scalars, *outputs_of_row(outputs, i, n_rows))  # noqa: F821
+        template(*row(rows, i, n_rows), *scalars, *outputs_of_row(outputs, i, n_rows))  # noqa: F821  # bound where it is made
 
 
 class OnCPU:
