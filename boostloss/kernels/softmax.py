@@ -36,7 +36,6 @@ PLACES = [np.int64(i) for i in range(13)]
 OWN, TOP, REST, REST_LOW, INVERSE, INVERSE_LOW, FIRST, SECOND, P, Q, WEIGHT, LEAST, PARAMETERS = PLACES
 TOTAL, LOG_REST = FIRST, SECOND  # with soft labels
 SECOND_PARAMETER, THIRD_PARAMETER = PARAMETERS + np.int64(1), PARAMETERS + np.int64(2)
-THREE, FOUR, FIVE = map(np.int64, (3, 4, 5))
 N_KEPT = int(PARAMETERS) + 2 * MOST_PARAMETERS
 
 
@@ -164,11 +163,11 @@ def fetch(raw_prediction, strides, start, size, share):
     block = raw_prediction[start * strides[0] :]
     n_classes = share.shape[0] if strides[1] == 1 else 0
     if n_classes == 3:
-        fetch_rows(block, size, THREE, share)
+        fetch_rows(block, size, 3, share)
     elif n_classes == 4:
-        fetch_rows(block, size, FOUR, share)
+        fetch_rows(block, size, 4, share)
     elif n_classes == 5:
-        fetch_rows(block, size, FIVE, share)
+        fetch_rows(block, size, 5, share)
     else:
         for k in range(share.shape[0]):
             for i in range(size):
@@ -216,11 +215,11 @@ def store(result, out, strides, start, size):
     block = out[start * strides[0] :]
     n_classes = result.shape[0] if strides[1] == 1 else 0
     if n_classes == 3:
-        store_rows(result, block, size, THREE)
+        store_rows(result, block, size, 3)
     elif n_classes == 4:
-        store_rows(result, block, size, FOUR)
+        store_rows(result, block, size, 4)
     elif n_classes == 5:
-        store_rows(result, block, size, FIVE)
+        store_rows(result, block, size, 5)
     else:
         store_classes(result, block, size, strides)
 
