@@ -45,9 +45,11 @@ def nothing_cached():
 def derivatives_kernel(loss, y_true, raw_prediction):
     """The compiled float32 loop of gradient and curvature behind a loss of rows or of K classes."""
     loss.gradient_hessian(y_true, raw_prediction)
-    template = templates.elementwise_derivatives
-    if isinstance(loss, ClassificationLoss):
-        template = templates.binary_derivatives if raw_prediction.ndim == 1 else softmax.softmax_derivatives
+    if raw_prediction.ndim > 1:
+        layout = softmax.layout_of(raw_prediction)
+        return compiled(softmax.softmax_derivatives, loss.point, loss.variable, "simd", layout=layout)
+    of_two_classes = isinstance(loss, ClassificationLoss)
+    template = templates.binary_derivatives if of_two_classes else templates.elementwise_derivatives
     return compiled(template, loss.point, loss.variable, "simd")
 
 

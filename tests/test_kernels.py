@@ -459,8 +459,10 @@ def test_no_parameter_adds_a_signature():
         loss = Focal(gamma=gamma)
         loss.gradient_hessian(labels == 2, z)
         loss.gradient_hessian(labels, np.stack([z, -z, 2 * z], 1))
-    for template in (templates.binary_derivatives, softmax.softmax_derivatives):
-        assert len(compiled(template, Focal.point, "probability", "double").signatures) == 1
+    of_two = compiled(templates.binary_derivatives, Focal.point, "probability", "double")
+    layout = softmax.layout_of(np.empty((30, 3)))
+    of_three = compiled(softmax.softmax_derivatives, Focal.point, "probability", "double", layout=layout)
+    assert len(of_two.signatures) == len(of_three.signatures) == 1
 
 
 # --------------------------------------------------------------------------------------------------------------- import

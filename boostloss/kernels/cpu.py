@@ -21,7 +21,7 @@ CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": Tru
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": double.DOUBLE}
-
+FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}
 
 NUMBERS = int, float, np.generic, type
 
@@ -122,20 +122,34 @@ def bound_template(template, formula, variable, words, wrap):
     return link(template)
 
 
+_callees: dict[tuple[str, str], Any] = {}  # kept: gradient, value and a second loss share most of theirs
+
+
+def _callee(function, options):
+    """The compiled form of a function that kernels call; the same one for all that call it."""
+    from numba import njit
+
+    flags = FLAGS[options]
+    return _callees.setdefault((digest(function), options), njit(**CALLEE_OPTIONS, **flags)(function))
+
+
 @functools.cache
-def compiled(template, formula, variable, target, options="loop"):
+def compiled(template, formula, variable, target, options="loop", layout=None):
     """The kernel of a template for a target, compiled at its first call or read from disk.
 
     `variable` is what the formula is one of: "probability" of the true class, "margin" or "residual". Both are None
-    for a template without a formula.
+    for a template without a formula. `layout` is that of (n, K) arrays, as
+    `softmax.layout_of` tells it.
     """
     from numba import njit
 
-    flags = OPTIONS if options == "loop" else SUM_OPTIONS
+    flags = FLAGS[options]
     words, outer = TARGETS[target], template
     if target == "mixed" and template in narrow.AROUND:
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
-    kernel = bound_template(outer, formula, variable, words, njit(**CALLEE_OPTIONS, **flags))
+    if layout:
+        words = words | softmax.words_of_layout(*layout)
+    kernel = bound_template(outer, formula, variable, words, functools.partial(_callee, options=options))
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
     settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies

@@ -28,7 +28,7 @@ from boostloss.kernels.templates import real, scaled_point, wide
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 LOWEST_LOG = np.float32(-3e38)  # stands for log 0
-MOST_ROWS = 256  # of a block
+MOST_ROWS = 256  # of a block: `block_size` at its largest
 MOST_PARAMETERS = 3  # of a formula
 # What is kept of every row; a hyper-parameter has a place for itself and one for what rounding took from it
 # (NumPy's integers, for Numba would compile a function anew for every literal that it is called with)
@@ -37,6 +37,8 @@ OWN, TOP, REST, REST_LOW, INVERSE, INVERSE_LOW, FIRST, SECOND, P, Q, WEIGHT, LEA
 TOTAL, LOG_REST = FIRST, SECOND  # with soft labels
 SECOND_PARAMETER, THIRD_PARAMETER = PARAMETERS + np.int64(1), PARAMETERS + np.int64(2)
 N_KEPT = int(PARAMETERS) + 2 * MOST_PARAMETERS
+BY_ROW = range(3, 9)  # numbers of classes; 9 and more are slower so
+N_CLASSES = np.int64(0)  # one of these: binding replaces it
 
 
 def parameter(high: Any, low: Any) -> Any:
@@ -139,10 +141,7 @@ def kept_sums(row):
 
 def block_size(n_classes):
     """Rows at a time, so that the scratch stays in the first cache; it divides the rows of a thread's slice."""
-    n = MOST_ROWS
-    while n > 32 and n * n_classes > 2048:
-        n //= 2
-    return n
+    return 256 if n_classes <= 8 else (128 if n_classes <= 16 else (64 if n_classes <= 32 else 32))
 
 
 def at(i, k, strides):
@@ -151,27 +150,30 @@ def at(i, k, strides):
     return np.uint64(i * row_stride + k * class_stride)
 
 
-def fetch_rows(block, size, n_classes, share):
-    """One row after the other: the whole kernel takes 0.93 of the time, where LLVM knows the number of classes."""
-    for i in range(size):
-        for k in range(n_classes):
-            share[k, i] = block[np.uint64(i * n_classes + k)]
+def at_in_rows(i, k, strides):
+    """Where a row lies together: LLVM sees that classes follow each other."""
+    return np.uint64(i * strides[0] + k)
+
+
+def at_in_classes(i, k, strides):
+    """Where a class lies together."""
+    return np.uint64(i + k * strides[1])
 
 
 def fetch(raw_prediction, strides, start, size, share):
     """Raw predictions of a block, one class after the other."""
     block = raw_prediction[start * strides[0] :]
-    n_classes = share.shape[0] if strides[1] == 1 else 0
-    if n_classes == 3:
-        fetch_rows(block, size, 3, share)
-    elif n_classes == 4:
-        fetch_rows(block, size, 4, share)
-    elif n_classes == 5:
-        fetch_rows(block, size, 5, share)
-    else:
-        for k in range(share.shape[0]):
-            for i in range(size):
-                share[k, i] = block[at(i, k, strides)]
+    for k in range(share.shape[0]):
+        for i in range(size):
+            share[k, i] = block[at(i, k, strides)]
+
+
+def fetch_rows(raw_prediction, strides, start, size, share):
+    """The same, one row after the other: LLVM knows the number of classes."""
+    block = raw_prediction[start * N_CLASSES :]
+    for i in range(size):
+        for k in range(N_CLASSES):
+            share[k, i] = block[np.uint64(i * N_CLASSES + k)]
 
 
 def look_up(y_true, sample_weight, table, class_weight, start, size, share, row):
@@ -196,32 +198,33 @@ def look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
                 high[i], low[i] = table[k, j], table[k, n_params + j]
 
 
-def store_rows(result, block, size, n_classes):
-    """One row after the other: faster than the other way round where the number of classes is known to LLVM."""
-    for i in range(size):
-        for k in range(n_classes):
-            block[np.uint64(i * n_classes + k)] = result[k, i]
-
-
-def store_classes(result, block, size, strides):
-    """One class after the other: three times as fast as row after row where their number is not known."""
+def store(result, out, strides, start, size):
+    """A block of results, one class after the other: three times as fast as row after row of any number of them."""
+    block = out[start * strides[0] :]
     for k in range(result.shape[0]):
         for i in range(size):
             block[at(i, k, strides)] = result[k, i]
 
 
-def store(result, out, strides, start, size):
-    """A block of results; of 3 to 5 classes in rows, by a loop of its own each: 5 of them take 0.83 of the time."""
-    block = out[start * strides[0] :]
-    n_classes = result.shape[0] if strides[1] == 1 else 0
-    if n_classes == 3:
-        store_rows(result, block, size, 3)
-    elif n_classes == 4:
-        store_rows(result, block, size, 4)
-    elif n_classes == 5:
-        store_rows(result, block, size, 5)
-    else:
-        store_classes(result, block, size, strides)
+def store_rows(result, out, strides, start, size):
+    """The same, one row after the other: the kernel takes 0.8 to 0.9 of the time."""
+    block = out[start * N_CLASSES :]
+    for i in range(size):
+        for k in range(N_CLASSES):
+            block[np.uint64(i * N_CLASSES + k)] = result[k, i]
+
+
+def layout_of(array):
+    """Of a contiguous (n, K) array: K where kernels know it, else 0, and whether rows lie together."""
+    in_rows = array.flags["C_CONTIGUOUS"]  # arrays of a device have it too
+    return array.shape[1] if in_rows and array.shape[1] in BY_ROW else 0, in_rows
+
+
+def words_of_layout(n_classes, in_rows):
+    """What binding puts behind `at`, `fetch` and `store`: a kernel for all layouts compiles for 1.5 times as long."""
+    if n_classes:
+        return {"N_CLASSES": np.int64(n_classes), "at": at_in_rows, "fetch": fetch_rows, "store": store_rows}
+    return {"at": at_in_rows if in_rows else at_in_classes}
 
 
 def find_largest(size, share, row):

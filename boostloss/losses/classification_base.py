@@ -228,12 +228,13 @@ class ClassificationLoss(Loss):
             scalars = *(tuple(map(kind, row)) for row in params), tuple(map(real, class_weight)), *exact, *floors
             kernel = compiled(template, self.point, self.variable, target_of(real, raw.dtype))
             return run_rows(kernel, (targets.y_true, raw, weight), scalars, outputs)
+        target, layout = target_of(real, raw.dtype), softmax.layout_of(raw)
         if targets.soft:
-            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, None, target_of(real, raw.dtype))
+            kernel = compiled(getattr(softmax, f"soft_softmax_{result}"), None, None, target, layout=layout)
             labels = targets.y_true.ravel() if raw.flags["C_CONTIGUOUS"] else targets.by_class
             return run_flat(kernel, (labels, weight), raw, (class_weight.astype(real), *floors), outputs)
         table = _in_two_parts(np.array(params if len(set(params)) > 1 else params[:1]), real)
-        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, self.variable, target_of(real, raw.dtype))
+        kernel = compiled(getattr(softmax, f"softmax_{result}"), self.point, self.variable, target, layout=layout)
         return run_flat(kernel, (targets.y_true, weight), raw, (table, class_weight.astype(real), *floors), outputs)
 
     # ----------------------------------------------------------------------------------------------- start, posterior

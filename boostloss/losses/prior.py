@@ -91,7 +91,8 @@ class LogitAdjusted(CrossEntropy):
             return super()._run(result, targets, raw, policy, outputs)
         shifted = empty_like(raw)
         offset = self._offset(targets.n_outputs).astype(raw.dtype)
-        kernel = compiled(softmax.shift_classes, None, None, target_of(raw.dtype, raw.dtype))
+        target, layout = target_of(raw.dtype, raw.dtype), softmax.layout_of(raw)
+        kernel = compiled(softmax.shift_classes, None, None, target, layout=layout)
         run_flat(kernel, (), raw, (offset,), (shifted,))
         return self._plain()._run(result, targets, shifted, policy, outputs)
 
