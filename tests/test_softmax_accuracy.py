@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import boostloss as bl
+from boostloss.kernels import softmax
 from boostloss.kernels.cpu import rebind
 from boostloss.kernels.scalar import mpmath_words
 
@@ -128,3 +129,18 @@ def test_other_losses_of_three_classes(loss, bound, dtype):
         y, z = rows(3, 80, spread, seed=int(spread))
         found = worst(loss, dtype, y, z, lambda label, row: truth_of_formula(loss, label, row))
         assert (found <= bound).all(), spread
+
+
+@pytest.mark.slow  # a kernel for every layout
+@pytest.mark.parametrize("n_classes", [*softmax.BY_ROW, softmax.BY_ROW.stop])
+def test_number_of_classes_known_to_the_compiler(n_classes):
+    """Rows of as many classes, of which kernels know the number, give what classes in the other order give."""
+    rng = np.random.default_rng(n_classes)
+    raw = rng.normal(scale=3, size=(1000, n_classes)).astype(np.float32)
+    labels, weight = rng.integers(0, n_classes, 1000), rng.uniform(0.5, 2, 1000)
+    loss = bl.Focal(class_weight=np.arange(1.0, n_classes + 1))
+    in_rows, in_classes = (loss.gradient_hessian(labels, a, weight) for a in (raw, np.asfortranarray(raw)))
+    assert softmax.layout_of(raw) == (n_classes if n_classes in softmax.BY_ROW else 0, True)
+    for ours, other in zip(in_rows, in_classes, strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-6)
+    np.testing.assert_allclose(loss.loss(labels, raw), loss.loss(labels, np.asfortranarray(raw)), rtol=1e-6)
