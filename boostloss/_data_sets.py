@@ -10,6 +10,9 @@ import weakref
 
 import numpy as np
 
+from boostloss._device_arrays import in_memory
+
+OWN_LOOPS = "xgboost.training", "boostloss._resident_training"  # that set no other labels between two rounds
 _local = threading.local()  # buffers are never shared by two threads
 
 
@@ -91,7 +94,7 @@ def passed_data_set():
 
 def _current_data_set(data):
     known = _weak_dict("known")
-    label, weight = data.get_label(), data.get_weight()
+    label, weight = in_memory(data.get_label()), in_memory(data.get_weight())
     if label is None or not len(label):
         raise ValueError("data has no label, must have one per row.")
     weight = None if weight is None or not len(weight) else weight
@@ -121,7 +124,7 @@ def _caller():
 
 
 def _booster_in_training(frame):
-    """The XGBoost Booster at work above `frame` for ``xgboost.train`` or ``cv``; None where a user's own loop runs it.
+    """The XGBoost Booster at work above `frame` for `train` or `cv`, XGBoost's or ours; None in a user's own loop.
 
     Such a loop may set other labels between two rounds.
     """
@@ -131,7 +134,7 @@ def _booster_in_training(frame):
         if booster is None and name == "xgboost.core":
             owner = frame.f_locals.get("self")
             booster = owner if hasattr(owner, "boost") else None
-        elif booster is not None and name == "xgboost.training":
+        elif booster is not None and name in OWN_LOOPS:
             return booster
         frame = frame.f_back
     return None

@@ -1,4 +1,4 @@
-"""Gradients computed on a CUDA device, where XGBoost takes them from: its margins come as a copy in memory.
+"""Gradients computed on a CUDA device, where XGBoost takes them from: its margins come as a copy in memory, or not.
 
 What a data set has on the device, labels, weights and buffers, is uploaded once and found again by identity; it ends
 with the data set.
@@ -14,8 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from boostloss.kernels.threads import run_slices
+from boostloss._device_arrays import is_of_cudf, without_graph
+from boostloss._validation import check_choice
+from boostloss.kernels.threads import flat, run_slices
 
+ROUTES = "auto", "host", "device", "resident"
+INSTALL = "numba-cuda is not installed: pip install 'boostloss[cuda]'"
 _local = threading.local()  # buffers are never shared by two threads
 
 
@@ -47,7 +51,7 @@ class DeviceData:
 
     def __init__(self) -> None:
         self._targets: dict[int, DeviceTargets] = {}
-        self._buffers: dict[tuple[int, ...], Any] = {}
+        self._buffers: dict[tuple[str, tuple[int, ...]], Any] = {}
 
     def targets_of(self, targets: Any) -> DeviceTargets:
         """The targets, which are kept: no other object can have their id."""
@@ -57,14 +61,24 @@ class DeviceData:
             self._targets[id(targets)] = DeviceTargets(targets, cuda_launch.upload)
         return self._targets[id(targets)]
 
-    def buffers_of(self, shape: tuple[int, ...]) -> Any:
-        """Page-locked memory, and raw predictions, gradient and curvature on the device; the same at every call."""
+    def uploaded(self, raw: np.ndarray) -> Any:
+        """Raw predictions of memory, through page-locked memory into an array that is the same at every call."""
+        staged, margins = self._buffers_of("margins", raw.shape)
+        run_slices(lambda part: np.copyto(staged[part], raw[part], casting="same_kind"), len(raw))
+        margins.copy_to_device(staged)
+        return margins
+
+    def outputs_of(self, shape: tuple[int, ...]) -> Any:
+        """Arrays for gradient and curvature, the same at every call."""
+        return self._buffers_of("outputs", shape)
+
+    def _buffers_of(self, kind: str, shape: tuple[int, ...]) -> Any:
         from boostloss.kernels import cuda_launch
 
-        if shape not in self._buffers:
-            on_device = (cuda_launch.empty(shape, np.float32) for _ in range(3))
-            self._buffers[shape] = cuda_launch.page_locked(shape, np.float32), *on_device
-        return self._buffers[shape]
+        if (kind, shape) not in self._buffers:
+            first = cuda_launch.page_locked if kind == "margins" else cuda_launch.empty
+            self._buffers[kind, shape] = first(shape, np.float32), cuda_launch.empty(shape, np.float32)
+        return self._buffers[kind, shape]
 
 
 class Device:
@@ -73,21 +87,29 @@ class Device:
     def __init__(self, ordinal: int | None = None) -> None:
         self.ordinal = ordinal
 
-    def derivatives(self, loss: Any, targets: Any, raw: np.ndarray, training: Any, data_set: Any = None) -> Any:
-        """Gradient and curvature of raw predictions in memory, as arrays of the device that are ready to be read.
+    def derivatives(self, loss: Any, targets: Any, raw: Any, training: Any, data_set: Any = None) -> Any:
+        """Gradient and curvature of raw predictions, as arrays of the device that are ready to be read.
 
-        Buffers of a `data_set` are reused, XGBoost being done with them before its next round.
+        Raw predictions in memory go up; those that are on the device stay where they are. Buffers of a `data_set` are
+        reused, XGBoost being done with them before its next round.
         """
         from boostloss.kernels import cuda_launch
 
         with cuda_launch.selected(self.ordinal):
             data = self._data_of(data_set)
-            staged, margins, gradient, hessian = data.buffers_of(raw.shape)
-            run_slices(lambda part: np.copyto(staged[part], raw[part], casting="same_kind"), len(raw))
-            margins.copy_to_device(staged)
+            margins = data.uploaded(raw) if isinstance(raw, np.ndarray) else raw
+            gradient, hessian = data.outputs_of(raw.shape)
             loss._engine_derivatives(data.targets_of(targets), margins, training, gradient, hessian)
             cuda_launch.synchronize()  # XGBoost reads on a stream of its own
         return gradient, hessian
+
+    def is_finite(self, raw: Any) -> bool:
+        """Whether an array of the device has finite numbers only; one sum of them comes down."""
+        from boostloss.kernels import cuda_launch
+        from boostloss.losses.regression_base import sum_of
+
+        with cuda_launch.selected(self.ordinal):
+            return bool(np.isfinite(sum_of(flat(raw))))
 
     def knows(self, data_set: Any) -> bool:
         """Whether it has had raw predictions of a data set before."""
@@ -105,28 +127,69 @@ def _known() -> Any:
     return _local.known
 
 
-def device_of(device: Any) -> Device | None:
+def device_of(device: Any, route: str = "auto") -> Device | None:
     """The device that gradients are computed on for XGBoost's parameter `device`; None where that is the CPU.
 
-    Without numba-cuda it is the CPU for a training on a GPU as well, at the price of a copy of both in every round.
+    On the route "auto" it is the CPU as well for a training on a GPU without numba-cuda, at the price of a copy of both
+    in every round.
 
     Raises
     ------
     ValueError
-        If XGBoost could not use it: without a GPU it would warn, and train on the CPU.
+        If XGBoost could not use it: without a GPU it would warn, and train on the CPU. Or if it is the CPU on the route
+        "device".
+    ImportError
+        If the route needs numba-cuda.
     """
+    check_choice("route", route, ROUTES)
     kind, _, ordinal = str(device).lower().partition(":")
     if kind not in ("cuda", "gpu"):
+        if route == "device":
+            raise ValueError(f"route == 'device' contradicts device == {device!r}: gradients stay on a CUDA device.")
         return None
     if not has_gpu():
         raise ValueError(f"device == {device!r}, must be a device XGBoost can use: no CUDA GPU found on this machine.")
     if not _xgboost_has_cuda():
         raise ValueError(f"device == {device!r}, must be a device XGBoost can use: it was built without CUDA.")
-    try:
-        importlib.metadata.version("numba-cuda")  # `numba.cuda` can be imported without it
-    except importlib.metadata.PackageNotFoundError:
+    if route == "host":
         return None
+    if not has_numba_cuda():
+        if route == "auto":
+            return None
+        raise ImportError(f"route == {route!r} with device == {device!r}, but {INSTALL}.")
     return Device(int(ordinal) if ordinal else None)
+
+
+def has_numba_cuda() -> bool:
+    """Whether it is installed; `numba.cuda` can be imported without it."""
+    try:
+        return bool(importlib.metadata.version("numba-cuda"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def shared_margins(array: Any) -> Any:
+    """An array of the device as Numba's, without a copy.
+
+    An array that does not say which stream its numbers come from, as torch's, must be ready.
+
+    Raises
+    ------
+    ImportError
+        Without numba-cuda.
+    TypeError, ValueError
+        If it is not float32, or not C-contiguous: a device has no other kernels.
+    """
+    if not has_numba_cuda():
+        raise ImportError(f"raw_prediction is an array of a CUDA device, but {INSTALL}, or hand over a NumPy array.")
+    from boostloss.kernels import cuda_launch
+
+    margins = cuda_launch.shared(array.values if is_of_cudf(array) else without_graph(array))
+    if margins.dtype != np.float32:
+        raise TypeError(f"raw_prediction.dtype == {margins.dtype}, must be float32 on a CUDA device.")
+    if not margins.flags["C_CONTIGUOUS"]:
+        raise ValueError("raw_prediction is not C-contiguous, must be so on a CUDA device.")
+    return margins
 
 
 def has_gpu() -> bool:

@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+from boostloss._device_arrays import in_memory
+
 
 def _interval(low, high, low_open, high_open):
     if low is None:
@@ -55,9 +57,12 @@ def fail_at(name, array, bad, constraint):
 
 
 def check_real_array(name, values):
-    """`values` as an array of real numbers: integers and booleans become float64, float32 and float64 stay."""
+    """`values` as an array of real numbers: integers and booleans become float64, float32 and float64 stay.
+
+    Those of a device are copied to memory.
+    """
     try:
-        array = np.asarray(values)
+        array = np.asarray(in_memory(values))
     except ValueError as error:
         raise ValueError(f"{name} is ragged, must be a rectangular array of numbers.") from error
     if array.dtype == object:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from boostloss._data_sets import data_set_of, is_data_set, is_of_xgboost, passed_data_set
-from boostloss._device import device_of
+from boostloss._data_sets import DataSet, data_set_of, is_data_set, is_of_xgboost, passed_data_set
+from boostloss._device import Device, device_of, shared_margins
+from boostloss._device_arrays import in_memory, is_on_device
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
@@ -14,17 +15,25 @@ from boostloss.losses.base import Training, target_of
 
 
 def _margins(raw_prediction, n_rows):
-    """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order."""
-    raw = check_real_array("raw_prediction", raw_prediction)
+    """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order.
+
+    One of a device stays there.
+    """
+    on_device = is_on_device(raw_prediction)
+    raw = shared_margins(raw_prediction) if on_device else check_real_array("raw_prediction", raw_prediction)
     if raw.ndim == 2 and raw.shape[1] == 1:
         raw = raw[:, 0]
-    if raw.ndim not in (1, 2) or len(raw) != n_rows:
+    if raw.ndim not in (1, 2) or raw.shape[0] != n_rows:
         raise ValueError(f"raw_prediction.shape == {raw.shape}, must be ({n_rows},) or ({n_rows}, K).")
-    return as_kernel_array(raw)
+    return raw if on_device else as_kernel_array(raw)
 
 
-def _check_finite(raw):
+def _check_finite(raw, device):
     """One pass, no temporary: a sum in float64 is finite where every float32 is."""
+    if device is not None and not isinstance(raw, np.ndarray):
+        if device.is_finite(raw):
+            return
+        raw = in_memory(raw)
     if not np.isfinite(raw.sum(dtype=np.float64)) and not np.isfinite(raw).all():
         index = np.unravel_index(int(np.argmax(~np.isfinite(raw))), raw.shape)
         raise ValueError(f"raw_prediction[{', '.join(map(str, index))}] == {raw[index]}, must be finite.")
@@ -49,17 +58,28 @@ class Objective:
         Whether it serves one training only: a loss with momentum remembers its rounds here, for every data set.
     device : str, optional
         That of XGBoost. On "cuda" gradient and curvature are computed there, where numba-cuda is installed, and are
-        arrays of the device.
+        arrays of the device. Raw predictions that are on a device themselves stay there whatever it says.
+    route : {"auto", "host", "device", "resident"}, default="auto"
+        Where gradients are computed, as of ``boostloss.xgboost.train``.
     """
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None, n_rounds_before=0, row_count=1.0, has_memory=True, device=None):
+    def __init__(
+        self,
+        loss: Any,
+        learning_rate: float | None = None,
+        n_rounds_before: int = 0,
+        row_count: float = 1.0,
+        has_memory: bool = True,
+        device: str | None = None,
+        route: str = "auto",
+    ) -> None:
         loss._validate()
         self.loss = loss
         self.training = Training(learning_rate, n_rounds_before, row_count)
         self._memory: dict[str, Any] | None = {} if has_memory else None
-        self.device = device_of(device)
+        self.device = device_of(device, route)
 
     def __repr__(self):
         return f"Objective({self.loss!r})"
@@ -78,28 +98,48 @@ class Objective:
         if labels.ndim == 0:
             raise TypeError(f"y_true == {y_true!r}, must be an array with one label per row.")
         raw = _margins(y_pred, len(labels))
-        _check_finite(raw)
+        device = self._device_for(raw)
+        _check_finite(raw, device)
         targets = self.loss._targets(labels, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
-        if self.device:
+        if device:
             loss = self.loss._with_numbers(targets)._remembering(self._memory)
-            gradient, hessian = self.device.derivatives(loss, targets, raw, self.training)
+            gradient, hessian = device.derivatives(loss, targets, raw, self.training)
             return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
         gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
         self._evaluate(targets, raw, gradient, hessian, self._memory)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
 
-    def _of_data_set(self, raw_prediction, data):
-        """Buffers are reused: an engine is done with them before its next round."""
-        known = data_set_of(data)
-        raw = _margins(raw_prediction, len(known.label))
-        if not (self.device.knows(known) if self.device else known.buffers):
-            _check_finite(raw)
-        targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
-        memory = None if self._memory is None else known.memory_of(self)
-        if self.device:
+    def _device_for(self, raw: Any) -> Device | None:
+        """The device that computes: where raw predictions are on one, the present one if no other is known."""
+        return self.device or (None if isinstance(raw, np.ndarray) else Device())
+
+    def _of_data_set(self, raw_prediction: Any, data: Any) -> tuple[Any, Any]:
+        return self._derivatives(raw_prediction, data_set_of(data))
+
+    def _derivatives(self, raw_prediction: Any, data_set: DataSet) -> tuple[Any, Any]:
+        """Gradient and curvature for a data set whose labels have been read.
+
+        Parameters
+        ----------
+        raw_prediction : array of shape (n,) or (n, K)
+            In memory or on a CUDA device.
+        data_set : DataSet
+            Its buffers are reused: an engine is done with them before its next round.
+
+        Returns
+        -------
+        gradient, hessian : float32 arrays shaped as `raw_prediction`
+        """
+        raw = _margins(raw_prediction, len(data_set.label))
+        device = self._device_for(raw)
+        if not (device.knows(data_set) if device else data_set.buffers):
+            _check_finite(raw, device)
+        targets = data_set.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
+        memory = None if self._memory is None else data_set.memory_of(self)
+        if device:
             loss = self.loss._with_numbers(targets)._remembering(memory)
-            return self.device.derivatives(loss, targets, raw, self.training, known)
-        gradient, hessian = known.outputs_like(raw)
+            return device.derivatives(loss, targets, raw, self.training, data_set)
+        gradient, hessian = data_set.outputs_like(raw)
         with after_an_engine():
             self._evaluate(targets, raw, gradient, hessian, memory)
         return gradient, hessian

@@ -1,10 +1,12 @@
 """XGBoost: training with a loss that has its right start, link, metric and saved model."""
 
+import functools
 import warnings
 from typing import Any
 
 import numpy as np
 
+from boostloss import _resident_training
 from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_unit
 from boostloss._xgboost_continuation import booster_of
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
@@ -70,12 +72,54 @@ def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int
     return {**_link(resolved), "base_score": _base_score(resolved, start)}
 
 
+def objective(
+    loss: Loss, *, device: str = "cuda", learning_rate: float | None = None, n_rounds_before: int = 0
+) -> Objective:
+    """Make an objective for a plain ``xgboost.train(obj=...)`` on a GPU, whose gradients are computed and stay there.
+
+    A bare ``obj=loss`` computes on the CPU. Next to it belong ``params``, which has the start and the link. Serves one
+    training.
+
+    Parameters
+    ----------
+    loss : Loss
+        Resolved, where it depends on training labels.
+    device : str, default="cuda"
+        That of XGBoost: "cuda", or "cuda:1" for one of several; "cpu" for the CPU after all.
+    learning_rate : float, optional
+        That of the training, which decides the length of a step of residual losses.
+    n_rounds_before : int, default=0
+        Rounds of a model that the training continues.
+
+    Returns
+    -------
+    Objective
+
+    Raises
+    ------
+    ValueError
+        If XGBoost could not use the device: no GPU, or built without CUDA.
+    ImportError
+        If numba-cuda is not installed.
+
+    Examples
+    --------
+    >>> loss = bl.Focal().resolve(y)
+    >>> params = {"device": "cuda", **boostloss.xgboost.params(loss, y)}
+    >>> xgboost.train(params, dtrain, obj=boostloss.xgboost.objective(loss))  # doctest: +SKIP
+    """
+    route = "host" if device == "cpu" else "device"
+    return Objective(loss, learning_rate, n_rounds_before, device=device, route=route)
+
+
 def train(
     params: dict[str, Any],
     dtrain: Any,
     num_boost_round: int = 10,
     *,
     loss: Loss,
+    route: str = "auto",
+    X: Any = None,
     custom_metric: Any = None,
     xgb_model: Any = None,
     **arguments: Any,
@@ -93,6 +137,16 @@ def train(
     num_boost_round : int, default=10
         Number of rounds.
     loss : Loss
+    route : {"auto", "host", "device", "resident"}, default="auto"
+        What crosses to the CPU and back in a round on a GPU. "host": raw predictions, and gradients, which the CPU
+        computes. "device": raw predictions, which XGBoost hands out in memory only; gradients are computed on the GPU
+        and stay there. "resident": nothing; a training loop of boostloss adds what each round's trees predict for `X`,
+        at the price of that prediction. "auto": "device" where ``device`` is "cuda" and numba-cuda is installed, else
+        "host". On the CPU "resident" trains the same trees.
+    X : array or data frame of shape (n, n_features), optional
+        For the route "resident", and not read by the others: the features that `dtrain` was made of, in the same order,
+        NaN for missing values. On a GPU an array of the device (CuPy, torch, Numba), a cuDF frame, or a NumPy array,
+        which is uploaded.
     custom_metric : callable, optional
         In place of the loss's own metric, which early stopping watches otherwise.
     xgb_model : optional
@@ -110,10 +164,11 @@ def train(
     ------
     ValueError
         If a parameter contradicts the loss, labels or weights are outside its domain, or ``device`` is "cuda" on a
-        machine without a GPU.
+        machine without a GPU. On the route "resident" also for ``booster`` "dart" or "gblinear", dropout,
+        ``process_type`` "update", and an `X` that is not that of `dtrain`.
+    ImportError
+        If the route needs numba-cuda, or CuPy ("resident" on a GPU), and it is not installed.
     """
-    import xgboost
-
     if arguments.get("obj") is not None:
         raise ValueError(f"obj == {arguments['obj']!r} contradicts loss == {loss!r}: give one of them.")
     params = dict(params)
@@ -134,8 +189,9 @@ def train(
     in_rows = in_rows_of(params, row_count)
     description = describe(resolved)  # before the training: a parameter that JSON has no room for is an error
     rounds_before = _rounds_of(xgb_model)
-    objective = Objective(resolved, _learning_rate(params), rounds_before, row_count, device=params.get("device"))
-    booster = xgboost.train(
+    device = params.get("device")
+    objective = Objective(resolved, _learning_rate(params), rounds_before, row_count, device=device, route=route)
+    booster = _training_loop(route, X)(
         {**params, **in_rows, **_link(resolved)},
         dtrain,
         num_boost_round,
@@ -147,6 +203,15 @@ def train(
     booster.set_attr(**{ATTRIBUTE: description})
     set_back(booster, params, in_rows)
     return booster
+
+
+def _training_loop(route: str, X: Any) -> Any:
+    """XGBoost's, or the one whose raw predictions stay where they are."""
+    if route == "resident":
+        return functools.partial(_resident_training.train, X=X)
+    import xgboost
+
+    return xgboost.train
 
 
 def _warn_of_dart(params: dict[str, Any], early_stopping_rounds: Any) -> None:

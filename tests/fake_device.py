@@ -86,7 +86,7 @@ class OnCPU:
             OnCPU.registered = True
         monkeypatch.setattr(cuda_words, "device_function", self.function)
         monkeypatch.setattr(cuda, "device_function", self.function)
-        for name in ("run_rows", "run_flat", "sum_chunks", "empty", "upload", "page_locked", "synchronize"):
+        for name in ("run_rows", "run_flat", "sum_chunks", "empty", "upload", "shared", "page_locked", "synchronize"):
             monkeypatch.setattr(cuda_launch, name, getattr(self, name))
 
     def function(self, function, inline=False):
@@ -95,6 +95,11 @@ class OnCPU:
     def upload(self, array):
         self.uploads.append(array.shape)
         return FakeDeviceArray(array.copy())
+
+    def shared(self, array):
+        """The same memory, as `as_cuda_array` sees it: through the interface alone."""
+        seen = SimpleNamespace(__array_interface__={**array.__cuda_array_interface__, "stream": None})
+        return FakeDeviceArray(np.asarray(seen))
 
     def page_locked(self, shape, dtype):
         return np.empty(shape, dtype)

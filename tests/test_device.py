@@ -32,7 +32,7 @@ def fake(monkeypatch):
         pytest.skip(NO_NUMBA_CUDA)
     from fake_device import OnCPU
 
-    monkeypatch.setattr("boostloss.objective.device_of", lambda device: _device.Device())
+    monkeypatch.setattr("boostloss.objective.device_of", lambda device, route: _device.Device())
     return OnCPU(monkeypatch, fastmath={"contract"})
 
 
@@ -80,7 +80,7 @@ def test_model_is_that_of_the_host(fake, monkeypatch, loss, kind):
     params = {"max_depth": 3, "learning_rate": 0.3, "nthread": 1}
 
     def margins(device):
-        monkeypatch.setattr("boostloss.objective.device_of", lambda name: device)
+        monkeypatch.setattr("boostloss.objective.device_of", lambda name, route: device)
         dtrain = xgboost.DMatrix(X, y, weight=weight)
         booster = boostloss.xgboost.train(params, dtrain, 10, loss=loss)
         return booster.predict(dtrain, output_margin=True)

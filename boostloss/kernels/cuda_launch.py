@@ -42,6 +42,11 @@ def upload(array):
     return cuda.to_device(array)
 
 
+def shared(array):
+    """An array of another library that is on the device, without a copy, once the stream it names is done with it."""
+    return cuda.as_cuda_array(array)
+
+
 def _ordinal():
     return 0 if SIMULATED else cuda.get_current_device().id
 
