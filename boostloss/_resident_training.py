@@ -16,7 +16,7 @@ from boostloss._device_arrays import in_memory, is_on_device
 from boostloss.objective import Objective
 
 ROUTE = "route == 'resident'"
-OTHER_SUMS = "raw predictions are then not those of the round before plus those of new trees"
+OTHER_SUMS = "else a round changes trees before it, and raw predictions are not a sum over rounds"
 Evals = list[tuple[Any, str]]
 
 
@@ -89,7 +89,7 @@ def _check_margins(booster: Any, dtrain: Any, margins: Any) -> None:
     if (wrong := ~(np.abs(found - expected) <= bound)).any():
         index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise ValueError(
-            f"X[{index[0]}] has the raw prediction {found[index]}, must have {expected[index]} as that row of dtrain: X "
+            f"X[{index[0]}] has the raw prediction {found[index]}, must have {expected[index]} as in dtrain: X "
             "must be the features that dtrain was made of, in the same order, with NaN for missing values."
         )
 
@@ -111,7 +111,7 @@ def _check_evals(evals: Evals, dtrain: Any) -> None:
 
     for k, (data, name) in enumerate(evals):
         if not isinstance(data, xgboost.DMatrix):
-            raise TypeError(f"evals[{k}][0] == {data!r}, must be a DMatrix.")
+            raise TypeError(f"evals[{k}][0] is of type {type(data).__name__}, must be a DMatrix.")
         if data is not dtrain and getattr(data, "ref", reference := weakref.ref(dtrain)) is not reference:
             raise ValueError(f"evals[{k}][0] ({name!r}) is a {type(data).__name__} without ref=dtrain, must have it.")
 
@@ -125,14 +125,12 @@ def _check_booster(booster: Any, params: dict[str, Any]) -> None:
     config = _gradient_booster(booster)
     if config["name"] == "gblinear":
         raise ValueError(f"{ROUTE} with booster == 'gblinear', must be trees: a linear model has no rounds to predict.")
-    dropout = {name: float(value) for name, value in config.get("dart_train_param", {}).items()
-               if name in ("rate_drop", "one_drop")}
-    if config["name"] == "dart" or any(dropout.values()):
-        raise ValueError(f"{ROUTE} with booster == 'dart' or dropout ({dropout}): a round rescales trees before it, "
-                         f"and {OTHER_SUMS}.")
+    dropout = config.get("dart_train_param", {})  # from 3.4 on of every tree booster
+    rates = {name: float(dropout.get(name, 0)) for name in ("rate_drop", "one_drop")}
+    if "dart" in (config["name"], params.get("booster")) or any(rates.values()):
+        raise ValueError(f"{ROUTE} with booster == 'dart' or {rates}, must be without dropout: {OTHER_SUMS}.")
     if params.get("process_type", "default") != "default":
-        raise ValueError(f"{ROUTE} with process_type == {params['process_type']!r}, must be 'default': a round changes "
-                         f"trees, and {OTHER_SUMS}.")
+        raise ValueError(f"{ROUTE} with process_type == {params['process_type']!r}, must be 'default': {OTHER_SUMS}.")
 
 
 def _features(X: Any, dtrain: Any, objective: Objective) -> Any:
@@ -147,11 +145,11 @@ def _features(X: Any, dtrain: Any, objective: Objective) -> Any:
             raise ValueError(f"X is on a CUDA device with {ROUTE}, must be in memory where device is the CPU.")
         return X
     if not is_on_device(X) and not isinstance(X, np.ndarray):
-        raise TypeError(f"X of type {type(X).__name__} with {ROUTE}, must be an array of the device or of NumPy, or a "
-                        "frame of cuDF.")
+        kinds = "an array of the device or of NumPy, or a frame of cuDF"
+        raise TypeError(f"X is of type {type(X).__name__} with {ROUTE} on a GPU, must be {kinds}.")
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise ImportError(f"{ROUTE} on a GPU needs CuPy, by which XGBoost returns its predictions there: pip install "
-                          "cupy-cuda13x, or cupy-cuda12x for CUDA 12.") from error
+        advice = "pip install cupy-cuda13x, or cupy-cuda12x for CUDA 12"
+        raise ImportError(f"{ROUTE} on a GPU needs CuPy, as XGBoost's predictions there do: {advice}.") from error
     return cupy.asarray(X) if isinstance(X, np.ndarray) else X
