@@ -208,13 +208,13 @@ class Metric:
         if (data := passed_data_set()) is not None:
             return MetricValue(self.__name__, self._of_data_set(y_pred, data))
         self.loss._validate()
-        raw = _margins(y_pred, len(y_true))
+        raw = _margins(in_memory(y_pred), len(y_true))
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
         return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), _value_type(targets, raw))))
 
     def _of_data_set(self, raw_prediction, data):
         known = data_set_of(data)
-        raw = _margins(raw_prediction, len(known.label))
+        raw = _margins(in_memory(raw_prediction), len(known.label))
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         with after_an_engine():
             return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))

@@ -78,9 +78,12 @@ def slice_loop(n_rows, rows, scalars, outputs):
 class OnCPU:
     """What `cuda_launch` does, by the same words, formulas and rows compiled for the CPU with these options."""
 
+    kind = FakeDeviceArray
+    kernels: dict = {}  # of all tests: they take seconds to compile
+
     def __init__(self, monkeypatch, **options):
-        self.options, self.kernels = {"error_model": "numpy", **options}, {}
-        self.uploads, self.n_synchronized = [], 0
+        self.options = {"error_model": "numpy", **options}
+        self.uploads, self.n_synchronized, self.n_pages = [], 0, 0
         if not hasattr(OnCPU, "registered"):
             pair_type.register(extending, fma)
             OnCPU.registered = True
@@ -102,6 +105,7 @@ class OnCPU:
         return FakeDeviceArray(np.asarray(seen))
 
     def page_locked(self, shape, dtype):
+        self.n_pages += 1
         return np.empty(shape, dtype)
 
     def synchronize(self):
@@ -111,7 +115,7 @@ class OnCPU:
         return FakeDeviceArray(np.empty(shape, dtype))
 
     def _run(self, kind, definition, make, arguments):
-        key = kind, definition, len(arguments[1]), len(arguments[3])
+        key = kind, definition, len(arguments[1]), len(arguments[3]), repr(self.options)
         if key not in self.kernels:
             self.kernels[key] = njit(**self.options)(make())
         self.kernels[key](*on_host(arguments))

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from boostloss._device_arrays import in_memory, is_on_device, without_graph
 from boostloss._engine import resolved_loss
 from boostloss._progress import progress_bar
 from boostloss._validation import check_integer, check_sample_weight
@@ -56,7 +57,8 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
-            NaN is a missing value. Data frames go to the engine as they are, categories included.
+            NaN is a missing value. Data frames go to the engine as they are, categories included, and so do arrays of
+            a CUDA device (CuPy, torch, cuDF) to XGBoost; LightGBM gets a copy in memory, as labels and weights do.
         y : array-like of shape (n_samples,)
             Class labels of any type, or finite numbers.
         sample_weight : array-like of shape (n_samples,), optional
@@ -89,11 +91,12 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         engine.check(estimator, loss, fit_params)
         features = self._checked_features(X, reset=True)
         classes_before = self._unwrap_model_before(loss, engine, fit_params)
-        self._learn_labels(y)
+        labels = in_memory(y)
+        self._learn_labels(labels)
         if classes_before is not None and not np.array_equal(classes_before, self.classes_):
             name = engine.model_before
             raise ValueError(f"{name} has the classes {classes_before}, must have those of y: {self.classes_}.")
-        target = self._encoded(y, features)
+        target = self._encoded(labels, features)
         weight = None if sample_weight is None else check_sample_weight(sample_weight, len(target))
         eval_sets = [
             (features, target) if eval_X is X and eval_y is y else self._checked_eval_set(eval_X, eval_y)
@@ -128,14 +131,15 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         return copy.copy(self.loss)
 
     def _checked_features(self, X: Any, *, reset: bool) -> Any:
-        """Features as the engine gets them: data frames as they are, for their categories, all else as numbers."""
-        if hasattr(X, "columns"):
+        """Features as the engine gets them: all as numbers in memory, but for frames and what is on a device."""
+        X = without_graph(X)
+        if hasattr(X, "columns") or is_on_device(X):
             return validate_data(self, X, reset=reset, skip_check_array=True)
         return validate_data(self, X, reset=reset, accept_sparse=("csr", "csc"), ensure_all_finite="allow-nan")
 
     def _checked_eval_set(self, X: Any, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
         features = self._checked_features(X, reset=False)
-        return features, self._encoded(y, features)
+        return features, self._encoded(in_memory(y), features)
 
     def _learn_labels(self, y: ArrayLike) -> None:
         """Remember what `_encoded` needs."""
@@ -150,14 +154,14 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     def _raw_predictions(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
         features = self._checked_features(X, reset=False)
-        return engine_of(self.estimator_, self._kind).margins(self.estimator_, features)
+        return in_memory(engine_of(self.estimator_, self._kind).margins(self.estimator_, features))
 
     def _staged_raw_predictions(self, X: Any) -> Iterator[NDArray[Any]]:
         """Raw predictions after every round."""
         check_is_fitted(self)
         features = self._checked_features(X, reset=False)
         for margins in engine_of(self.estimator_, self._kind).staged_margins(self.estimator_, features):
-            yield margins.copy()  # the next stage is made from it
+            yield in_memory(margins).copy()  # the next stage is made from it
 
     # ------------------------------------------------------------------------------------------------- of the training
 
