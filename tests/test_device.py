@@ -48,6 +48,7 @@ def data(kind, n_rows=400, seed=0):
     return X, labels[kind].astype(np.float32), rng.uniform(0.5, 2, n_rows)
 
 
+SMOOTHED = bl.CrossEntropy(label_smoothing=0.1)
 CASES = [
     (bl.Focal(class_weight="balanced"), "two"),
     (bl.CrossEntropy(), "soft"),
@@ -55,7 +56,7 @@ CASES = [
     (bl.Hinge(), "two"),
     (bl.GradientHarmonized(momentum=0.5), "two"),
     (bl.Focal(gamma=(0.0, 1.0, 2.0)), "three"),
-    (bl.CrossEntropy(label_smoothing=0.1), "three"),
+    (SMOOTHED, "three"),
     (bl.LogitAdjusted(), "three"),
     (bl.Huber(), "number"),
     (bl.Quantile(quantile=[0.1, 0.9]), "number"),
@@ -242,8 +243,8 @@ def test_raw_predictions_of_classes_on_the_device(fake, monkeypatch):
     monkeypatch.setattr("boostloss.objective.device_of", _device.device_of)
     X, y, _ = data("three")
     raw = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
-    gradient, _ = bl.Focal()(CuPyArray(raw), xgboost.DMatrix(X, y))
-    np.testing.assert_allclose(gradient.array, bl.Focal()(y, raw)[0], rtol=1e-5, atol=1e-6)
+    gradient, _ = SMOOTHED(CuPyArray(raw), xgboost.DMatrix(X, y))
+    np.testing.assert_allclose(gradient.array, SMOOTHED(y, raw)[0], rtol=1e-5, atol=1e-6)
     gradient, _ = bl.Focal()(y > 0, CuPyArray(raw[:, :1].copy()))
     assert gradient.shape == (400, 1)
 
@@ -266,8 +267,8 @@ def test_raw_predictions_that_no_kernel_takes(fake, change, error, message):
         boostloss.xgboost.objective(bl.Focal())(y, CuPyArray(raw))
 
 
-@pytest.mark.parametrize("kind", ["two", "three"])
-def test_resident_margins_never_come_down(fake, monkeypatch, kind):
+@pytest.mark.parametrize(("kind", "loss"), [("two", bl.Focal()), ("three", SMOOTHED)], ids=["two", "three"])
+def test_resident_margins_never_come_down(fake, monkeypatch, kind, loss):
     """Between the first round and the last but one: what XGBoost predicts is on the device, and goes back to it."""
     X, y, weight = data(kind)
     dtrain = xgboost.DMatrix(X, y, weight=weight)
@@ -286,7 +287,7 @@ def test_resident_margins_never_come_down(fake, monkeypatch, kind):
         boost(self, dtrain, iteration, grad=grad, hess=hess)
 
     def train(**how):
-        return boostloss.xgboost.train({"nthread": 1, "max_depth": 3}, dtrain, 6, loss=bl.Focal(), **how)
+        return boostloss.xgboost.train({"nthread": 1, "max_depth": 3}, dtrain, 6, loss=loss, **how)
 
     of_device = train()
     monkeypatch.setattr(xgboost.Booster, "inplace_predict", predict_on_device)
