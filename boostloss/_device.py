@@ -5,11 +5,11 @@ with the data set.
 """
 
 import ctypes
+import functools
 import importlib.metadata
 import sys
 import threading
 import weakref
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,12 @@ class DeviceTargets:
     def _uploaded(self, array: np.ndarray) -> Any:
         return self._upload(np.ascontiguousarray(array)) if array.size else array
 
-    @cached_property
+    @functools.cached_property
     def by_row(self) -> "DeviceTargets":
         """Of several labels: all labels of the first row, then of the second, ..."""
         return DeviceTargets(self._targets.by_row, self._upload)
 
-    @cached_property
+    @functools.cached_property
     def columns(self) -> list["DeviceTargets"]:
         """Of several labels: one label each."""
         return [DeviceTargets(column, self._upload) for column in self._targets.columns]
@@ -160,8 +160,9 @@ def device_of(device: Any, route: str = "auto") -> Device | None:
     return Device(int(ordinal) if ordinal else None)
 
 
+@functools.cache
 def has_numba_cuda() -> bool:
-    """Whether it is installed; `numba.cuda` can be imported without it."""
+    """Whether it is installed; `numba.cuda` can be imported without it. Asked in every round, and no short question."""
     try:
         return bool(importlib.metadata.version("numba-cuda"))
     except importlib.metadata.PackageNotFoundError:

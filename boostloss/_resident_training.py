@@ -60,6 +60,7 @@ def _run(
     """All rounds; XGBoost's own raw predictions are asked for before the first one, after it, and after the last."""
     data_set = data_set_of(dtrain)
     margins = booster.predict(dtrain, output_margin=True, training=True)  # without it `boost` knows no start
+    largest = np.abs(margins).max(initial=0)
     for i in range(n_rounds):
         if container.before_iteration(booster, i, dtrain, evals):
             break
@@ -67,10 +68,10 @@ def _run(
         booster.boost(dtrain, i, grad=gradient, hess=hessian)
         margins = _after_round(booster, features, margins)
         if i == 0:
-            _check_margins(booster, dtrain, margins)
+            _check_margins(booster, dtrain, margins, largest)
         if container.after_iteration(booster, i, dtrain, evals):
             break
-    _check_margins(booster, dtrain, margins)
+    _check_margins(booster, dtrain, margins, largest)
 
 
 def _after_round(booster: Any, features: Any, margins: Any) -> Any:
@@ -81,11 +82,11 @@ def _after_round(booster: Any, features: Any, margins: Any) -> Any:
     )
 
 
-def _check_margins(booster: Any, dtrain: Any, margins: Any) -> None:
-    """Raise where the engine has others for the same rows, beyond the rounding of a sum."""
+def _check_margins(booster: Any, dtrain: Any, margins: Any, largest: float) -> None:
+    """Raise where the engine has others for the same rows, beyond the rounding of a sum that begins at `largest`."""
     expected, found = booster.predict(dtrain, output_margin=True, training=True), in_memory(margins)
     n_trees = booster.num_boosted_rounds() * int(_gradient_booster(booster)["gbtree_model_param"]["num_parallel_tree"])
-    bound = 4 * n_trees * np.finfo(np.float32).eps * np.abs(expected).max(initial=0)
+    bound = 4 * n_trees * np.finfo(np.float32).eps * np.abs(expected).max(initial=largest)
     if (wrong := ~(np.abs(found - expected) <= bound)).any():
         index = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise ValueError(

@@ -148,15 +148,23 @@ def test_which_device(monkeypatch):
     with pytest.raises(ValueError, match="it was built without CUDA"):
         _device.device_of("cuda")
     monkeypatch.setattr(_device, "_xgboost_has_cuda", lambda: True)
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.30")
+    monkeypatch.setattr(_device, "has_numba_cuda", lambda: True)
     assert _device.device_of("cuda").ordinal is None
     assert _device.device_of("cuda:1").ordinal == 1
+    monkeypatch.setattr(_device, "has_numba_cuda", lambda: False)
+    assert _device.device_of("cuda") is None
+
+
+def test_numba_cuda_is_a_package_of_its_own(monkeypatch):
+    has_numba_cuda = _device.has_numba_cuda.__wrapped__
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"numba-cuda": "0.30"}[name])
+    assert has_numba_cuda()
 
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    assert _device.device_of("cuda") is None
+    assert not has_numba_cuda()
 
 
 @pytest.fixture
