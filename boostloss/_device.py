@@ -169,8 +169,8 @@ def has_numba_cuda() -> bool:
         return False
 
 
-def shared_margins(array: Any) -> Any:
-    """An array of the device as Numba's, without a copy.
+def shared_margins(array: Any, device: Device | None = None) -> Any:
+    """An array of the device, the present one if None, as Numba's, without a copy.
 
     An array that does not say which stream its numbers come from, as torch's, must be ready.
 
@@ -185,7 +185,8 @@ def shared_margins(array: Any) -> Any:
         raise ImportError(f"raw_prediction is an array of a CUDA device, but {INSTALL}, or hand over a NumPy array.")
     from boostloss.kernels import cuda_launch
 
-    margins = cuda_launch.shared(array.values if is_of_cudf(array) else without_graph(array))
+    with cuda_launch.selected(None if device is None else device.ordinal):
+        margins = cuda_launch.shared(array.values if is_of_cudf(array) else without_graph(array))
     if margins.dtype != np.float32:
         raise TypeError(f"raw_prediction.dtype == {margins.dtype}, must be float32 on a CUDA device.")
     if not margins.flags["C_CONTIGUOUS"]:

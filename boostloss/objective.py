@@ -14,13 +14,13 @@ from boostloss.kernels.threads import after_an_engine, sum_chunks
 from boostloss.losses.base import Training, target_of
 
 
-def _margins(raw_prediction, n_rows):
+def _margins(raw_prediction, n_rows, device=None):
     """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order.
 
     One of a device stays there.
     """
     on_device = is_on_device(raw_prediction)
-    raw = shared_margins(raw_prediction) if on_device else check_real_array("raw_prediction", raw_prediction)
+    raw = shared_margins(raw_prediction, device) if on_device else check_real_array("raw_prediction", raw_prediction)
     if raw.ndim == 2 and raw.shape[1] == 1:
         raw = raw[:, 0]
     if raw.ndim not in (1, 2) or raw.shape[0] != n_rows:
@@ -97,7 +97,7 @@ class Objective:
         labels = check_real_array("y_true", y_true)
         if labels.ndim == 0:
             raise TypeError(f"y_true == {y_true!r}, must be an array with one label per row.")
-        raw = _margins(y_pred, len(labels))
+        raw = _margins(y_pred, len(labels), self.device)
         device = self._device_for(raw)
         _check_finite(raw, device)
         targets = self.loss._targets(labels, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], np.float32)
@@ -130,7 +130,7 @@ class Objective:
         -------
         gradient, hessian : float32 arrays shaped as `raw_prediction`
         """
-        raw = _margins(raw_prediction, len(data_set.label))
+        raw = _margins(raw_prediction, len(data_set.label), self.device)
         device = self._device_for(raw)
         if not (device.knows(data_set) if device else data_set.buffers):
             _check_finite(raw, device)
