@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from boostloss._device import device_of, has_gpu
@@ -88,6 +89,12 @@ class Progress:
         self.all_good &= all(good for _, good in results)
         return [row for row, _ in results]
 
+    def failed(self, error):
+        """What is said of an error, after which the benchmark goes on."""
+        traceback.print_exception(error)
+        self.all_good = False
+        return f"**{type(error).__name__}: {error}**"
+
     def _shown(self, results):
         for row, good in results:
             self.shown([row])
@@ -139,10 +146,13 @@ def training_sections(progress, cases, allowance, case_rows):
     for case in cases:
         name = f"{gpu_trainings.TASKS[case.task]}, {case.n_rows:,} rows"
         if not allowance.suffices(case):
-            left_out.append(name)
+            left_out.append(f"{name} (for want of time)")
             continue
         print(f"{name}: {allowance.left():.0f} s left", file=sys.stderr, flush=True)
-        rows += progress.shown(allowance.spend(case, case_rows(case)))
+        try:
+            rows += progress.shown(allowance.spend(case, case_rows(case)))
+        except Exception as error:  # memory of the device, above all
+            left_out.append(f"{name} ({progress.failed(error)})")
     return [
         "## Rounds of XGBoost",
         f"{gpu_trainings.N_COLUMNS} columns, depth 6; medians of the median rounds of whole trainings, in another "
@@ -150,28 +160,42 @@ def training_sections(progress, cases, allowance, case_rows):
         "predictions come down and gradients go up; B, raw predictions come down and go up, gradients stay; C, "
         "everything stays, at the price of a prediction.",
         table(gpu_trainings.HEADER, rows),
-        *([f"Left out for want of time: {'; '.join(left_out)}."] if left_out else []),
+        *([f"Left out: {'; '.join(left_out)}."] if left_out else []),
     ]
 
 
-def sections_of_gpu(device, options, progress):
-    """All parts that were asked for, on the device."""
+def parts_of_gpu(device, options, progress):
+    """By name a call that measures a part on the device, and returns its sections."""
     import gpu_checks
     import gpu_trainings
 
     allowance = gpu_trainings.Allowance(options.seconds)
-    if "checks" in options.parts:
-        n_rows = min(options.largest, 100_003)
-        how = {"device_name": DEVICE, "n_rows": n_rows, "n_rounds": 20 if options.quick else 1000}
+
+    def checks():
+        how = {"n_rows": min(options.largest, 100_003), "n_rounds": 20 if options.quick else 1000}
         routes = gpu_trainings.routes_with_cupy
-        yield from check_sections(progress, device, routes, gpu_checks.used_bytes, **how)
-    if "kernels" in options.parts:
+        return check_sections(progress, device, routes, gpu_checks.used_bytes, device_name=DEVICE, **how)
+
+    def kernels():
         sizes = sorted({min(options.largest, n_rows) for n_rows in (1_000_000, 50_000_000)})
-        yield from kernel_sections(progress, sizes, 3 if options.quick else 15)
-    if "trainings" in options.parts:
+        return kernel_sections(progress, sizes, 3 if options.quick else 15)
+
+    def trainings():
         cases = [gpu_trainings.Case("binary", options.largest, 1, 4)] if options.quick else gpu_trainings.CASES
         cases = gpu_trainings.that_fit(cases, options.largest, options.repetitions, gpu_trainings.free_bytes())
-        yield from training_sections(progress, cases, allowance, lambda case: gpu_trainings.case_rows(case, DEVICE))
+        return training_sections(progress, cases, allowance, lambda case: gpu_trainings.case_rows(case, DEVICE))
+
+    return {"checks": checks, "kernels": kernels, "trainings": trainings}
+
+
+def sections_of_gpu(device, options, progress):
+    """All parts that were asked for; one that fails leaves the others alone."""
+    for name, part in parts_of_gpu(device, options, progress).items():
+        if name in options.parts:
+            try:
+                yield from part()
+            except Exception as error:
+                yield f"## {name.capitalize()}\n\n{progress.failed(error)}"
 
 
 def main(arguments=None):

@@ -1,7 +1,9 @@
 """Are the kernels of a CUDA device right, do they leak, and did the engine run there? For gpu.py."""
 
+import functools
 import gc
 import json
+import traceback
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ LEAK = 2**22  # bytes: drivers hand out memory by 2 MiB; a buffer of 100,000 row
 OF_A_BATCH = GradientHarmonized, Tversky
 HEADER = "loss", "outputs", "gradient", "curvature", "far out", "agrees"
 MARK = {True: "yes", False: "**NO**"}
+NEW_LINE = "\n"
 
 
 class Problem(NamedTuple):
@@ -84,13 +87,26 @@ def far_out(problem):
     return Problem(with_fixed_scale(loss), y_true, raw)
 
 
+def attempted(title, numbers, n_numbers):
+    """A row of a table, and whether it is good; an error in place of numbers is a row as well, and the rest goes on."""
+    try:
+        *found, good = numbers()
+    except Exception as error:
+        traceback.print_exc()
+        return (*title, *["-"] * n_numbers, f"**{type(error).__name__}: {str(error).partition(NEW_LINE)[0]}**"), False
+    return (*title, *found, MARK[good]), good
+
+
 def agreement_row(device, problem):
     """A row of the table, and whether device and CPU agree."""
-    found = [*differences(device, *problem), max(differences(device, *far_out(problem)))]
-    agrees = max(found) <= TOLERANCE
+
+    def numbers():
+        found = [*differences(device, *problem), max(differences(device, *far_out(problem)))]
+        return *(f"{number:.1e}" for number in found), max(found) <= TOLERANCE
+
     name = repr(problem.loss) if len(repr(problem.loss)) < 40 else type(problem.loss).__name__
     n_outputs = 1 if problem.raw.ndim == 1 else problem.raw.shape[1]
-    return (name, n_outputs, *(f"{number:.1e}" for number in found), MARK[agrees]), agrees
+    return attempted((name, n_outputs), numbers, 3)
 
 
 def used_bytes():
@@ -146,15 +162,17 @@ def route_rows(device_name, routes, n_rows=200_000, n_rounds=50):
     import xgboost
 
     X, y = sample("binary", n_rows)
-    margins = {}
-    for name, arguments in routes(X).items():
+    margins = []
+
+    def numbers(arguments):
         dtrain = xgboost.QuantileDMatrix(X, y)
         params = {"device": device_name, "max_depth": 6}
         booster = boostloss.xgboost.train(params, dtrain, n_rounds, loss=CrossEntropy(), **arguments)
-        margins[name] = booster.predict(dtrain, output_margin=True)
-        first = next(iter(margins.values()))
-        apart = np.abs(margins[name] - first)
-        alike = float(np.corrcoef(margins[name], first)[0, 1])
-        good = device_of(booster).partition(":")[0] == device_name.partition(":")[0] and alike > 0.999
-        numbers = f"{(apart > 1e-3).mean():.2%}", f"{apart.max():.1e}", f"{alike:.6f}"
-        yield (name, device_of(booster), *numbers, MARK[good]), good
+        margins.append(booster.predict(dtrain, output_margin=True))
+        apart, alike = np.abs(margins[-1] - margins[0]), float(np.corrcoef(margins[-1], margins[0])[0, 1])
+        where = device_of(booster)
+        good = where.partition(":")[0] == device_name.partition(":")[0] and alike > 0.999
+        return where, f"{(apart > 1e-3).mean():.2%}", f"{apart.max():.1e}", f"{alike:.6f}", good
+
+    for name, arguments in routes(X).items():
+        yield attempted((name,), functools.partial(numbers, arguments), 4)

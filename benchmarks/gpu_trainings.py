@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import time
+import traceback
 from typing import NamedTuple
 
 import boostloss.xgboost
@@ -32,7 +33,7 @@ class Case(NamedTuple):
     @property
     def n_row_rounds(self):
         """What its time is about in proportion to."""
-        return self.n_rows * (self.n_repetitions + 1) * self.n_rounds
+        return self.n_rows * (self.n_repetitions + 2) * self.n_rounds
 
 
 CASES = (
@@ -102,6 +103,20 @@ def trainings(case, device_name, routes, place):
     return {BUILT_IN: built_in, **{name: route(arguments) for name, arguments in routes(X).items()}}
 
 
+def tried(trainings):
+    """Those that end without an error, and the names of the others' errors, which are shown."""
+    good, errors = {}, {}
+    for name, training in trainings.items():
+        try:
+            training()
+        except Exception as error:
+            traceback.print_exc()
+            errors[name] = type(error).__name__
+        else:
+            good[name] = training
+    return good, errors
+
+
 def timed(trainings, n_repetitions):
     """The `Timing` of every training, by the rounds that they report and not by what comes before and after."""
     spent = [0.0]
@@ -119,10 +134,13 @@ def timed(trainings, n_repetitions):
 
 def case_rows(case, device_name, routes=routes_with_cupy, place=on_device):
     """A row of the table for every training."""
-    timings = timed(trainings(case, device_name, routes, place), case.n_repetitions)
+    good, errors = tried(trainings(case, device_name, routes, place))
+    where, timings = (TASKS[case.task], f"{case.n_rows:,}"), timed(good, case.n_repetitions)
     for name, (seconds, (ratio,)) in timings.items():
         spread = ("1", "-") if name == BUILT_IN else (f"{ratio.median:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}")
-        yield TASKS[case.task], f"{case.n_rows:,}", name, f"{1e3 * seconds:.1f}", *spread
+        yield *where, name, f"{1e3 * seconds:.1f}", *spread
+    for name, error in errors.items():
+        yield *where, name, "-", "-", f"**{error}**"
 
 
 class Allowance:

@@ -227,7 +227,7 @@ def test_trainings(fake, task):
     rows = list(gpu_trainings.case_rows(Case(task, 400, 2, 4), "cpu", gpu_trainings.routes, lambda X: X))
     assert [row[2] for row in rows] == [BUILT_IN, HOST, DEVICE, RESIDENT]
     assert all(len(row) == len(gpu_trainings.HEADER) and row[:2] == (gpu_trainings.TASKS[task], "400") for row in rows)
-    assert fake.n_synchronized == 4 * 3
+    assert fake.n_synchronized == 4 * (2 + 2)
 
 
 def test_trainings_are_of_the_same_problem(monkeypatch):
@@ -340,8 +340,50 @@ def test_parts(fake, driver, monkeypatch, capsys):
     options = gpu.options_of(["--quick", "--parts", "trainings", "--seconds", "-1"])
     text = "\n\n".join(gpu.sections_of_gpu(_device.Device(), options, gpu.Progress()))
     assert "## Rounds of XGBoost" in text
-    assert "Left out for want of time: two classes, 20,000 rows." in text
+    assert "Left out: two classes, 20,000 rows (for want of time)." in text
     assert text.count("## ") == 1
+
+
+class Broken(_device.Device):
+    """A device whose kernels cannot be made."""
+
+    def derivatives(self, *arguments):
+        raise RuntimeError("no kernel image\nmore of it")
+
+
+def test_errors_leave_the_rest_alone(fake, driver, monkeypatch, capsys):
+    """Of one loss, of a route, of a whole part: each is said, and the exit status tells."""
+    row, good = gpu_checks.agreement_row(Broken(), problem(bl.SquaredError()))
+    assert row == ("SquaredError()", 1, "-", "-", "-", "**RuntimeError: no kernel image**")
+    assert not good
+
+    def routes(X):
+        return {HOST: {"route": "host"}, DEVICE: {"obj": "of yours"}, RESIDENT: {"route": "resident", "X": X[1:]}}
+
+    results = list(gpu_checks.route_rows("cpu", routes, 300, 2))
+    assert [good for _, good in results] == [True, False, False]
+    assert "ValueError: X.shape" in results[2][0][-1]
+    case = Case("binary", 300, 1, 4)
+    rows = list(gpu_trainings.case_rows(case, "cpu", routes, lambda X: X))
+    assert [row[2] for row in rows] == [BUILT_IN, HOST, DEVICE, RESIDENT]
+    assert rows[-1][3:] == ("-", "-", "**ValueError**")
+
+    def fail(*arguments):
+        raise MemoryError("out of memory")
+
+    progress = gpu.Progress()
+    sections = gpu.training_sections(progress, [case], Allowance(60), fail)
+    assert sections[-1] == "Left out: two classes, 300 rows (**MemoryError: out of memory**)."
+    assert not progress.all_good
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(gpu_kernels, "kernel_rows", fail)
+    options = gpu.options_of(["--quick", "--largest", "300", "--parts", "kernels", "trainings"])
+    progress = gpu.Progress()
+    text = "\n\n".join(gpu.sections_of_gpu(_device.Device(), options, progress))
+    assert "## Kernels\n\n**MemoryError: out of memory**" in text
+    assert "| two classes |  300 | built-in" in text
+    assert not progress.all_good
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_driver(monkeypatch, tmp_path):
