@@ -1,4 +1,3 @@
-# ruff: noqa: E402  # what needs numba-cuda is imported where it is known to be there
 """The benchmark of a GPU without one: every function of it on few rows, with arrays that only look as on a device."""
 
 import importlib.metadata
@@ -13,22 +12,22 @@ import pytest
 
 import boostloss as bl
 import gpu
+import gpu_checks
 import gpu_trainings
 from boostloss import _device, losses
+from gpu_trainings import BUILT_IN, DEVICE, HOST, RESIDENT, Allowance, Case
 from report import Spread, Timing
 from timed_problems import BASES
 
+xgboost = pytest.importorskip("xgboost", reason="trainings on a device are XGBoost's")
 try:
     importlib.metadata.version("numba-cuda")
 except importlib.metadata.PackageNotFoundError:
-    pytest.skip("CUDA kernels need numba-cuda: pip install 'boostloss[cuda]'", allow_module_level=True)
-xgboost = pytest.importorskip("xgboost", reason="trainings on a device are XGBoost's")
+    gpu_kernels, OnCPU = None, None
+else:
+    from fake_device import FakeDeviceArray, OnCPU
 
-from fake_device import FakeDeviceArray, OnCPU
-
-import gpu_checks
-import gpu_kernels
-from gpu_trainings import BUILT_IN, DEVICE, HOST, RESIDENT, Allowance, Case
+    import gpu_kernels
 
 FEW = [bl.SquaredHinge(), bl.SquaredError()]  # whose kernels compile soonest
 
@@ -36,6 +35,8 @@ FEW = [bl.SquaredHinge(), bl.SquaredError()]  # whose kernels compile soonest
 @pytest.fixture(scope="module")
 def on_cpu():
     """The device of all tests, which compiles a kernel once."""
+    if OnCPU is None:
+        pytest.skip("CUDA kernels need numba-cuda: pip install 'boostloss[cuda]'")
     with pytest.MonkeyPatch.context() as patch:
         yield OnCPU(patch)
 
@@ -177,7 +178,7 @@ def test_kernels(fake):
     assert fake.n_synchronized > 0
 
 
-def test_bytes_and_shares():
+def test_bytes_and_shares(on_cpu):
     """A kernel of 16 bytes per row that takes 1.6 times as long as a copy of 8 has 125 % of its bytes per second."""
     timing = Timing(3.2, (Spread(1.6, 1.0, 2.0),))
     assert tuple(gpu_kernels.share(timing, 16, 8)) == pytest.approx((125, 100, 200))
@@ -202,7 +203,7 @@ def test_calls_compute(fake):
 
 
 @pytest.mark.slow
-def test_simulated_kernels():
+def test_simulated_kernels(on_cpu):
     """By Numba's own arrays and launches; in a process of its own, for the simulator is chosen at the import."""
     code = (
         "import boostloss as bl, gpu_checks, gpu_kernels\n"
@@ -335,7 +336,7 @@ def test_whole_report(fake, driver, monkeypatch, capsys, device, status):
     assert "two classes | 300 | A, host | " in capsys.readouterr().err
 
 
-def test_parts(fake, driver, monkeypatch, capsys):
+def test_parts(driver):
     """Those that are asked for, and nothing that would take too long."""
     options = gpu.options_of(["--quick", "--parts", "trainings", "--seconds", "-1"])
     text = "\n\n".join(gpu.sections_of_gpu(_device.Device(), options, gpu.Progress()))
