@@ -11,7 +11,6 @@ import argparse
 import gc
 import os
 import sys
-import time
 from dataclasses import dataclass
 
 import lightgbm as lgb
@@ -23,8 +22,9 @@ import boostloss.lightgbm
 import boostloss.xgboost
 from gradient_step import gradient_step_rows
 from report import machine, publish, table
+from stopwatch import Stopwatch, xgboost_stopwatch
+from training_data import N_CLASSES, N_COLUMNS, sample
 
-N_COLUMNS, N_CLASSES = 28, 5
 AGAIN = "built-in again"
 PACKAGES = ("numpy", "numba", "xgboost", "lightgbm")
 LABELS = {"binary": "two classes", "multiclass": f"{N_CLASSES} classes", "regression": "squared error"}
@@ -56,41 +56,6 @@ def cases(engines, n_cpus):
             yield Case(engine, task, n_rows, n_cpus)
 
 
-def sample(task, n_rows):
-    """Features without meaning but for eight of them."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n_rows, N_COLUMNS), np.float32)
-    score = X[:, :8] @ rng.standard_normal((8, N_CLASSES), np.float32) + 0.5 * X[:, [0]] * X[:, [1]]
-    score += rng.gumbel(size=(n_rows, N_CLASSES)).astype(np.float32)
-    if task == "binary":
-        return X, (score[:, 0] > 1).astype(np.float32)
-    return X, score[:, 0].copy() if task == "regression" else score.argmax(axis=1).astype(np.float32)
-
-
-class Stopwatch:
-    """A callback of either engine: when rounds ended."""
-
-    order = 99
-
-    def __init__(self):
-        self.ends = []
-
-    def __call__(self, env):
-        self.ends.append(time.perf_counter())
-
-    def median_round(self):
-        """Seconds; without the first rounds, in which an engine makes what it keeps."""
-        return float(np.median(np.diff(self.ends)[1:]))
-
-
-class XGBoostStopwatch(Stopwatch, xgb.callback.TrainingCallback):
-    """The same."""
-
-    def after_iteration(self, model, epoch, evals_log):
-        self(None)
-        return False
-
-
 def xgboost_trainings(case):
     """Trainings by name, each on the same quantised data."""
     X, y = sample(case.task, case.n_rows)
@@ -103,7 +68,7 @@ def xgboost_trainings(case):
     built_in = {**params, **outputs, "objective": BUILT_IN["xgboost"][case.task]}
 
     def train(n_rounds, train=xgb.train, params=built_in, **arguments):
-        watch = XGBoostStopwatch()
+        watch = xgboost_stopwatch()
         train(params, data, n_rounds, callbacks=[watch], **arguments)
         return watch.median_round()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from boostloss import _lightgbm_text
 from boostloss._engine import refuse, resolved_loss, warn_of_unit
+from boostloss._lightgbm_device import check_data_sets, check_device
 from boostloss._lightgbm_renewal import LeafRenewal
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
@@ -70,6 +71,7 @@ def _check_outputs(loss: Loss) -> None:
 
 def _check_params(params: dict[str, Any], loss: Loss, where: str = "params[{!r}]") -> None:
     refuse(params, REFUSED, loss, "the loss decides it", where)
+    check_device(params, where)
     forests = {name: params[name] for name in BOOSTING if params.get(name) in ("rf", "random_forest")}
     refuse(forests, BOOSTING, loss, "LightGBM's random forest takes no custom objective", where)
     if _given(params, BOOSTING) == "dart":
@@ -201,7 +203,8 @@ def train(
     Raises
     ------
     ValueError
-        If a parameter contradicts the loss, or labels or weights are outside its domain.
+        If a parameter contradicts the loss, labels or weights are outside its domain, or ``device_type`` is "cuda"
+        where LightGBM would end the process: without a GPU, or with a data set constructed without it.
     """
     import lightgbm
 
@@ -278,6 +281,7 @@ def _constructed(params: dict[str, Any], train_set: Any, valid_sets: Any, init_m
     """
     valid_sets = [] if valid_sets is None else valid_sets if isinstance(valid_sets, (list, tuple)) else [valid_sets]
     own = {k: v for k, v in params.items() if k not in OBJECTIVE}
+    check_data_sets(params, [train_set, *valid_sets])
     if init_model is None:
         train_set._update_params({**own, "objective": "none"}).construct()
     others = [data for data in valid_sets if data is not train_set]

@@ -43,7 +43,7 @@ class FakeDeviceArray:
         return self.array.copy()
 
     def copy_to_device(self, array):
-        self.array[...] = array
+        self.array[...] = on_host(array)
 
 
 def on_host(argument):

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from boostloss import losses
+from boostloss._device import has_gpu
+from gpu import NO_GPU
 from report import ratios
 from run import BENCHMARKS, BLOCK, FOLDER, README, with_speed
 
 QUICK = ("--quick",)
-SMALL = {"kernels": ("--rows", "2000"), **dict.fromkeys(("regression", "scaling", "startup", "training"), QUICK)}
+SMALL = {"kernels": ("--rows", "2000"), **dict.fromkeys(("gpu", "regression", "scaling", "startup", "training"), QUICK)}
 
 
 @pytest.mark.slow
@@ -30,6 +32,10 @@ def test_benchmark_runs(name, tmp_path):
     done = subprocess.run(
         command, check=True, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
     )
+    if name == "gpu" and not has_gpu():
+        assert done.stdout == f"{NO_GPU}\n"
+        assert not (tmp_path / "benchmarks" / "results").exists()
+        return
     assert done.stdout == (tmp_path / "benchmarks" / "results" / f"{name}.md").read_text()
     assert re.search(r"^\|.*\d", done.stdout, re.MULTILINE)
 
