@@ -1,19 +1,22 @@
 """The objective and the metric of a loss, as the four engine APIs call them."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from boostloss._data_sets import data_set_of, is_data_set, is_of_xgboost, passed_data_set
 from boostloss._device import device_of
+from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import after_an_engine, sum_chunks
-from boostloss.losses.base import Training, target_of
+from boostloss.losses.base import Loss, Targets, Training, target_of
 
 
-def _margins(raw_prediction, n_rows):
+def _margins(raw_prediction: ArrayLike, n_rows: int) -> Array:
     """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order."""
     raw = check_real_array("raw_prediction", raw_prediction)
     if raw.ndim == 2 and raw.shape[1] == 1:
@@ -23,7 +26,7 @@ def _margins(raw_prediction, n_rows):
     return as_kernel_array(raw)
 
 
-def _check_finite(raw):
+def _check_finite(raw: Array) -> None:
     """One pass, no temporary: a sum in float64 is finite where every float32 is."""
     if not np.isfinite(raw.sum(dtype=np.float64)) and not np.isfinite(raw).all():
         index = np.unravel_index(int(np.argmax(~np.isfinite(raw))), raw.shape)
@@ -54,17 +57,25 @@ class Objective:
 
     __name__ = "boostloss"
 
-    def __init__(self, loss, learning_rate=None, n_rounds_before=0, row_count=1.0, has_memory=True, device=None):
+    def __init__(
+        self,
+        loss: Loss,
+        learning_rate: float | None = None,
+        n_rounds_before: int = 0,
+        row_count: float = 1.0,
+        has_memory: bool = True,
+        device: str | None = None,
+    ) -> None:
         loss._validate()
         self.loss = loss
         self.training = Training(learning_rate, n_rounds_before, row_count)
         self._memory: dict[str, Any] | None = {} if has_memory else None
         self.device = device_of(device)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Objective({self.loss!r})"
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[Any, Any]:
         """(y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
 
         XGBoost's wrapper looks for the name sample_weight, LightGBM's counts the parameters.
@@ -88,7 +99,7 @@ class Objective:
         self._evaluate(targets, raw, gradient, hessian, self._memory)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
 
-    def _of_data_set(self, raw_prediction, data):
+    def _of_data_set(self, raw_prediction: ArrayLike, data: Any) -> tuple[Any, Any]:
         """Buffers are reused: an engine is done with them before its next round."""
         known = data_set_of(data)
         raw = _margins(raw_prediction, len(known.label))
@@ -98,13 +109,14 @@ class Objective:
         memory = None if self._memory is None else known.memory_of(self)
         if self.device:
             loss = self.loss._with_numbers(targets)._remembering(memory)
-            return self.device.derivatives(loss, targets, raw, self.training, known)
+            gradient, hessian = self.device.derivatives(loss, targets, raw, self.training, known)
+            return gradient, hessian
         gradient, hessian = known.outputs_like(raw)
         with after_an_engine():
             self._evaluate(targets, raw, gradient, hessian, memory)
         return gradient, hessian
 
-    def _evaluate(self, targets, raw, gradient, hessian, memory):
+    def _evaluate(self, targets: Targets, raw: Array, gradient: Array, hessian: Array, memory: Memory | None) -> None:
         loss = self.loss._with_numbers(targets)._remembering(memory)
         loss._engine_derivatives(targets, raw, self.training, gradient, hessian)
 
@@ -122,19 +134,19 @@ class MetricValue(float):
 
     name: str
 
-    def __new__(cls, name, value):
+    def __new__(cls, name: str, value: float) -> Self:
         """Make one."""
         self = super().__new__(cls, value)
         self.name = name
         return self
 
-    def __getnewargs__(self):
+    def __getnewargs__(self) -> tuple[str, float]:  # type: ignore[override]  # `__new__` takes a name as well
         return self.name, float(self)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter((self.name, float(self), False))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         return (self.name, float(self), False)[index]
 
 
@@ -150,17 +162,19 @@ class Metric:
         Resolved, where it depends on training labels.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss: Loss) -> None:
         self.loss = loss
 
     @property
-    def __name__(self):
+    def __name__(self) -> str:
         return self.loss.metric_name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.loss!r}.metric"
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
+    ) -> MetricValue | tuple[Any, ...]:
         """Evaluate."""
         if is_data_set(y_pred):
             value = self._of_data_set(y_true, y_pred)
@@ -172,20 +186,20 @@ class Metric:
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
         return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), _value_type(targets, raw))))
 
-    def _of_data_set(self, raw_prediction, data):
+    def _of_data_set(self, raw_prediction: ArrayLike, data: Any) -> float:
         known = data_set_of(data)
         raw = _margins(raw_prediction, len(known.label))
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         with after_an_engine():
             return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
 
-    def _mean(self, targets, raw, value):
+    def _mean(self, targets: Targets, raw: Array, value: Array) -> float:
         self.loss._metric_values(targets, raw, value)
         target = target_of(value.dtype, value.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (value,))
         return total / targets.total_weight
 
 
-def _value_type(targets, raw):
+def _value_type(targets: Targets, raw: Array) -> np.dtype[Any]:
     """That of the labels, but for class indices."""
     return targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype

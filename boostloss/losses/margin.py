@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss._types import Floats, OfNumber
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp
 from boostloss.losses.margin_base import MarginLoss
@@ -29,17 +30,17 @@ class Exponential(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """exp(-m)."""
         inside = m >= -REACH
         e = exp(-m) if inside else HIGHEST
         return e if inside else e * (1.0 - REACH - m), -e, e if inside else 0.0, e
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         return np.maximum(margins, -REACH)
 
 
-def half_smooth(d, b):
+def half_smooth(d: float, b: float) -> OfNumber:
     """(d + sqrt(d^2 + b^2)) / 2, a smooth max(d, 0), and derivatives by -d: without cancellation for d < 0."""
     s, excess, second = smooth_abs(d, b)
     half = 0.5 * (excess / s)  # how far the slope stays from 0 or 1
@@ -68,12 +69,12 @@ class Hinge(MarginLoss):
 
     bandwidth: float = 0.1
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
-    def point(m, bandwidth):
+    def point(m: float, bandwidth: float) -> OfNumber:
         """A smooth max(1 - m, 0)."""
         return half_smooth(1.0 - m, bandwidth)
 
@@ -100,12 +101,12 @@ class Perceptron(MarginLoss):
 
     bandwidth: float = 0.1
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
-    def point(m, bandwidth):
+    def point(m: float, bandwidth: float) -> OfNumber:
         """A smooth max(-m, 0)."""
         return half_smooth(-m, bandwidth)
 
@@ -133,12 +134,12 @@ class QuadraticHinge(MarginLoss):
 
     width: float = 1.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("width", self.width, low=LEAST_WIDTH)
 
     @staticmethod
-    def point(m, width):
+    def point(m: float, width: float) -> OfNumber:
         """0, d^2 / (2 width) or d - width / 2, d = 1 - m."""
         d, near = 1.0 - m if m < 1.0 else 0.0, m > 1.0 - width
         t = d / width
@@ -165,7 +166,7 @@ class SquaredHinge(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """max(1 - m, 0)^2 / 2."""
         d = 1.0 - m if m < 1.0 else 0.0
         return 0.5 * d * d, -d, 1.0 if m < 1.0 else 0.0, 1.0
@@ -188,7 +189,7 @@ class ModifiedHuber(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """max(1 - m, 0)^2 or -4 m."""
         d, near = 1.0 - m if m < 1.0 else 0.0, m >= -1.0
         value, slope = d * d if near else -4.0 * m, -2.0 * d if near else -4.0

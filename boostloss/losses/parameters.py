@@ -21,4 +21,4 @@ def hyper_parameters(loss: LossType) -> LossType:
     made.__init__.__signature__ = signature.replace(parameters=given)
     if made.__doc__ and "\ncurvature :" in (text := inspect.cleandoc(made.__doc__)):
         made.__doc__ = text.replace("\ncurvature :", f"\n{made._shared_parameters}curvature :", 1)
-    return made
+    return loss

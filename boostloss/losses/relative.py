@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from boostloss._types import Array, OfNumber
 from boostloss._validation import fail_at
 from boostloss.kernels.scalar import exp, expm1
+from boostloss.losses.base import Targets
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression import SquaredError
 from boostloss.losses.regression_base import RegressionLoss, ScaledLoss
@@ -41,28 +43,28 @@ class MAPE(ScaledLoss):
 
     bandwidth: float | str = "auto"
 
-    def _check_domain(self, y_true):
+    def _check_domain(self, y_true: Array) -> None:
         size = np.abs(y_true)
         fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"of a size in [{SMALLEST:g}, {LARGEST:g}]")
 
     @staticmethod
-    def _deviation(y, z):  # type: ignore[override]  # of two arguments, as its `point`
+    def _deviation(y: float, z: float) -> float:  # type: ignore[override]  # of two arguments, as its `point`
         """The relative error."""
         return (z - y) / y
 
     @staticmethod
-    def point(y, z, b):
+    def point(y: float, z: float, b: float) -> OfNumber:
         """The smooth absolute value of u."""
         size = abs(y)
         value, slope, second, curvature = charbonnier((z - y) / size, b)
         return value, slope / size, second / size / size, curvature / size / size
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The limit of the loss, whatever the bandwidth."""
         return "mape"
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         np.abs((raw - targets.y_true) / targets.y_true, out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
@@ -98,7 +100,7 @@ class SMAPE(ScaledLoss):
     bandwidth: float | str = "auto"
 
     @staticmethod
-    def point(r, b):
+    def point(r: float, b: float) -> OfNumber:
         """The smooth absolute value of v = 2 tanh(r / 2), by e = exp(-abs(r))."""
         a = abs(r)
         e = exp(-a)
@@ -112,11 +114,11 @@ class SMAPE(ScaledLoss):
         return value, pull if r > 0.0 else -pull, second, curvature if curvature > least else least
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The limit of the loss, whatever the bandwidth."""
         return "smape"
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         np.abs(2 * np.tanh((raw - targets.y_true) / 2), out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
@@ -143,6 +145,6 @@ class MSLE(RegressionLoss):
     point = staticmethod(SquaredError.point)
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The loss, which is half of what goes by the name of MSLE."""
         return "half_msle"

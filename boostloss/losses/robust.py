@@ -1,5 +1,6 @@
 """Losses of the residual r that let far residuals pull less: convex ones, and ones that level off."""
 
+from boostloss._types import OfNumber
 from boostloss.kernels.scalar import exp_product, expm1, joined, log, log1p, real
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import ScaledLoss
@@ -10,7 +11,7 @@ FAR = 1e9  # beyond, 1 + x^2 is x^2 and its square may be too large
 LEAST_WEIGHT = 1e-6  # of a row that pulls no more
 
 
-def charbonnier(r, b):
+def charbonnier(r: float, b: float) -> OfNumber:
     """sqrt(r^2 + b^2) - b, its derivatives and psi(r) / r, without cancellation and without overflow."""
     a = abs(r)
     s, excess, second = smooth_abs(r, b)
@@ -44,12 +45,12 @@ class AbsoluteError(ScaledLoss):
     bandwidth: float | str = "auto"
 
     @staticmethod
-    def point(r, b):
+    def point(r: float, b: float) -> OfNumber:
         """sqrt(r^2 + b^2) - b."""
         return charbonnier(r, b)
 
     @property
-    def _metric_is_absolute_error(self):
+    def _metric_is_absolute_error(self) -> bool:
         return True
 
 
@@ -76,7 +77,7 @@ class PseudoHuber(ScaledLoss):
     delta: float | str = "auto"
 
     @staticmethod
-    def point(r, delta):
+    def point(r: float, delta: float) -> OfNumber:
         """delta (sqrt(r^2 + delta^2) - delta)."""
         value, gradient, _, curvature = charbonnier(r, delta)
         t = delta * curvature
@@ -106,7 +107,7 @@ class Fair(ScaledLoss):
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """x - log(1 + x) by the series of 2 artanh(u), u = x / (2 + x), below 0.6."""
         a = abs(r)
         x = a / c
@@ -144,7 +145,7 @@ class Cauchy(ScaledLoss):
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """log(1 + x^2) / 2, x = r / c; beyond FAR 1 + x^2 is x^2."""
         a = abs(r) / c
         far = a > FAR
@@ -183,7 +184,7 @@ class Welsch(ScaledLoss):
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """-expm1(-x^2) / 2, x = r / c; the exponential takes x in more digits, for x^2 multiplies its error."""
         a = abs(r) / c
         a = 50.0 if a > 50.0 else a
@@ -223,7 +224,7 @@ class Tukey(ScaledLoss):
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """With u = 1 - x^2: 1 - u^3 = x^2 (1 + u + u^2)."""
         x = abs(r) / c
         x = 1.0 if x > 1.0 else x

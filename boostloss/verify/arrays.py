@@ -11,7 +11,8 @@ Array = NDArray[Any]
 
 def largest(*terms: Any) -> Floats:
     """The largest of the terms' sizes; a term that is NaN is none."""
-    return np.fmax.reduce([abs(np.asarray(term, float)) for term in np.broadcast_arrays(*terms)])
+    sizes: Floats = np.fmax.reduce([abs(np.asarray(term, float)) for term in np.broadcast_arrays(*terms)])
+    return sizes
 
 
 def as_columns(rows: list[tuple[Any, ...]]) -> tuple[Array, ...]:

@@ -113,7 +113,8 @@ class Margins(Problem):
         """Combine the shares of both labels, which are what the loss makes of `y_true`."""
         y = self.loss._targets(batch.y_true, None, 1, dtype).y_true.astype(float)
         repeats = len(y) // len(self.margins)
-        return combine(y * np.tile(positive, repeats), (1 - y) * np.tile(negative, repeats))
+        combined: Array = combine(y * np.tile(positive, repeats), (1 - y) * np.tile(negative, repeats))
+        return combined
 
     def _terms(self, batch: Batch, dtype: Any, positive: Any, negative: Any) -> tuple[Floats, ...]:
         """The largest terms, from value, gradient and second derivative for label 1 and for label 0 at every margin."""
@@ -151,4 +152,5 @@ def contributions(point: Any, margin: float, params: Any) -> Floats:
             found.append(abs(quantities(up) - quantities(down)) / (2 * STEP))
         except (ArithmeticError, ValueError):  # p or q underflows, or the formula wants numbers that belong together
             continue
-    return np.nan_to_num(np.max(found, axis=0), nan=0.0, posinf=0.0)
+    largest_found: Floats = np.nan_to_num(np.max(found, axis=0), nan=0.0, posinf=0.0)
+    return largest_found
