@@ -36,7 +36,8 @@ def known_losses() -> dict[str, type[Loss]]:
     """Return the losses of boostloss by name; without the classes that others derive from."""
     from boostloss import losses
 
-    return {name: kind for name in losses.__all__ if (kind := getattr(losses, name)) not in _abstract()}
+    kinds = {name: getattr(losses, name) for name in losses.__all__}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and kind not in _abstract()}
 
 
 def _abstract() -> tuple[type[Loss], ...]:
