@@ -6,6 +6,8 @@ With arithmetic in place, a formula that computes with doubles on the CPU comput
 import functools
 import operator
 import types as python_types
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba.core import cgutils, types
@@ -31,6 +33,7 @@ class PairType(types.Type):
 
 
 PAIR = PairType()
+ZERO = np.float32(0)
 
 
 def _make(context, builder, high, low):
@@ -39,17 +42,33 @@ def _make(context, builder, high, low):
     return pair._getvalue()
 
 
-def register(extending, fma, **options):
+def _of_number(context, builder, kind, number):
+    high = context.cast(builder, number, kind, types.float32)
+    return _make(context, builder, high, context.get_constant(types.float32, 0.0))
+
+
+def register(extending: Any, fma: Callable[..., Any], **options: Any) -> None:
     """Make the type known to the target behind `extending`, `fma` being its fused multiply-add."""
-    zero = np.float32(0)
+    _register_layout(extending)
+    _register_makers(extending)
+    _register_casts(extending)
+    _register_arithmetic(extending, Callees(functools.partial(extending.register_jitable, **options), fma), options)
+
+
+def _register_layout(extending: Any) -> None:
+    """Two numbers, with their names as attributes."""
 
     @extending.register_model(PairType)
-    class PairModel(extending.models.StructModel):  # type: ignore[name-defined]  # which one, the target says
+    class PairModel(extending.models.StructModel):  # which one, the target says
         def __init__(self, manager, fe_type):
             super().__init__(manager, fe_type, [("high", types.float32), ("low", types.float32)])
 
     for name in ("high", "low"):
         extending.make_attribute_wrapper(PairType, name, name)
+
+
+def _register_makers(extending: Any) -> None:
+    """`Pair` of one number, two or a pair, and `Single` of any of them."""
 
     @extending.type_callable(Pair)
     def type_pair(context):
@@ -65,8 +84,7 @@ def register(extending, fma, **options):
 
     @extending.lower_builtin(Pair, types.Float)
     def pair_of_number(context, builder, signature, arguments):
-        high = context.cast(builder, arguments[0], signature.args[0], types.float32)
-        return _make(context, builder, high, context.get_constant(types.float32, 0.0))
+        return _of_number(context, builder, signature.args[0], arguments[0])
 
     @extending.lower_builtin(Pair, PairType)
     def pair_of_pair(context, builder, signature, arguments):
@@ -85,63 +103,56 @@ def register(extending, fma, **options):
     for kind in (types.Float, types.Integer, PairType):
         extending.lower_builtin(Single, kind)(single)
 
+
+def _register_casts(extending: Any) -> None:
+    """A number is a pair; a pair rounds to a number."""
+
     @extending.lower_cast(types.Float, PairType)
     def from_number(context, builder, given, wanted, number):
-        high = context.cast(builder, number, given, types.float32)
-        return _make(context, builder, high, context.get_constant(types.float32, 0.0))
+        return _of_number(context, builder, given, number)
 
     @extending.lower_cast(PairType, types.Float)  # only `Single` asks for it: else numbers' own operators would
     def to_number(context, builder, given, wanted, number):
         pair = cgutils.create_struct_proxy(PAIR)(context, builder, value=number)
         return context.cast(builder, pair.high, types.float32, wanted)
 
-    # The functions of `pairs`, each with the machine's fma and with the others as callees
-    jitable = functools.partial(extending.register_jitable, **options)
-    fma, known = jitable(fma), {}
 
-    def bound(function):
-        if function not in known:
-            seen = {**function.__globals__, "fma": fma, "Pair": Pair}
+class Callees:
+    """The functions of `pairs` for one target, each with the machine's fma and with the others as callees."""
+
+    def __init__(self, jitable: Callable[..., Any], fma: Callable[..., Any]) -> None:
+        self._jitable, self._fma = jitable, jitable(fma)
+        self._bound: dict[Any, Any] = {}
+        self.lift = {True: jitable(_lifted_pair), False: jitable(_lifted_number)}
+
+    def compiled(self, function: Any) -> Any:
+        """A function of `pairs` that others may call."""
+        return self._jitable(self._of_target(function))
+
+    def _of_target(self, function: Any) -> Any:
+        if function not in self._bound:
+            seen = {**function.__globals__, "fma": self._fma, "Pair": Pair}
             for name in function.__code__.co_names:
                 callee = function.__globals__.get(name)
                 if name != "fma" and isinstance(callee, python_types.FunctionType):
-                    seen[name] = jitable(bound(callee))
-            known[function] = python_types.FunctionType(function.__code__, seen, function.__name__)
-        return known[function]
+                    seen[name] = self.compiled(callee)
+            self._bound[function] = python_types.FunctionType(function.__code__, seen, function.__name__)
+        return self._bound[function]
 
-    def lifted_pair(x):
-        return x
 
-    def lifted_number(x):
-        return Pair(np.float32(x), zero)
+def _lifted_pair(x):
+    return x
 
-    lift = {True: jitable(lifted_pair), False: jitable(lifted_number)}
 
-    def overload_binary(operation, function):
-        function = jitable(bound(function))
+def _lifted_number(x):
+    return Pair(np.float32(x), ZERO)
 
-        @extending.overload(operation, **options)
-        def typed(a, b):
-            if PAIR not in (a, b) or not all(isinstance(t, (types.Float, PairType)) for t in (a, b)):
-                return None
-            lift_a, lift_b = lift[a == PAIR], lift[b == PAIR]
 
-            def of_two(a, b):
-                return function(lift_a(a), lift_b(b))
-
-            return of_two
-
-    def overload_unary(operation, function):
-        function = jitable(bound(function))
-
-        @extending.overload(operation, **options)
-        def typed(x):
-            return (lambda x: function(x)) if x == PAIR else None
-
+def _register_arithmetic(extending: Any, callees: Callees, options: dict[str, Any]) -> None:
     for operation, function in BINARY.items():
-        overload_binary(operation, function)
+        _overload_binary(extending, operation, callees.compiled(function), callees.lift, options)
     for operation, function in UNARY.items():
-        overload_unary(operation, function)
+        _overload_unary(extending, operation, callees.compiled(function), options)
 
     @extending.overload(operator.setitem, **options)
     def typed_setitem(array, i, value):
@@ -152,8 +163,27 @@ def register(extending, fma, **options):
 
         return store if isinstance(array, types.Array) and value == PAIR else None
 
-    raised = jitable(bound(pairs.power))
+    raised = callees.compiled(pairs.power)
 
     @extending.overload(operator.pow, **options)
     def typed_power(a, n):
         return (lambda a, n: raised(a, n)) if a == PAIR and isinstance(n, types.Integer) else None
+
+
+def _overload_binary(extending: Any, operation: Any, function: Any, lift: Any, options: dict[str, Any]) -> None:
+    @extending.overload(operation, **options)
+    def typed(a, b):
+        if PAIR not in (a, b) or not all(isinstance(t, (types.Float, PairType)) for t in (a, b)):
+            return None
+        lift_a, lift_b = lift[a == PAIR], lift[b == PAIR]
+
+        def of_two(a, b):
+            return function(lift_a(a), lift_b(b))
+
+        return of_two
+
+
+def _overload_unary(extending: Any, operation: Any, function: Any, options: dict[str, Any]) -> None:
+    @extending.overload(operation, **options)
+    def typed(x):
+        return (lambda x: function(x)) if x == PAIR else None
