@@ -20,3 +20,6 @@ Memory: TypeAlias = dict[Any, Any]  # of a training: what a loss keeps from roun
 
 OfClasses: TypeAlias = Sequence[float] | Array  # a number for every class
 ClassWeight: TypeAlias = str | Mapping[Any, float] | OfClasses | None
+
+Number: TypeAlias = Any  # in a kernel: float32 or float64, and where there are no doubles a pair of float32
+Numbers: TypeAlias = tuple[Number, ...]

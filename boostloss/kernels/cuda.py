@@ -134,7 +134,7 @@ def bin_term(rows: Any, i: int, k: int) -> Any:
     return weight[0] if which[0] == k else ZERO
 
 
-def cell() -> None:
+def cell() -> Any:
     """Replaced by that of the device."""
 
 
@@ -163,7 +163,7 @@ def _named(kernel: Any, definition: Definition) -> Any:
 
 
 def _scalars_of(formula: Function | None, variable: str | None) -> Any:
-    if formula is None or not takes_powers(formula):
+    if formula is None or variable is None or not takes_powers(formula):
         return device_function(plain_scalars)
     prepare = scalars_of_row if variable in ("residual", "prediction") else scalars_of_two_classes
     n_params = formula.__code__.co_argcount - N_ARGUMENTS[variable]

@@ -7,13 +7,15 @@ float32. `boostloss.kernels.pair_type` makes a Numba type of it.
 
 import math
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from boostloss.kernels.double import two_sum
 
 ZERO, ONE, LARGEST = np.float32(0), np.float32(1), np.float32(3.4028235e38)
+
+Truth: TypeAlias = bool | np.bool_
 
 
 def fma(a: np.float32, b: np.float32, c: np.float32) -> np.float32:
@@ -29,8 +31,8 @@ class Pair:
 
     def __init__(self, high: Any, low: Any = ZERO) -> None:
         is_pair = isinstance(high, Pair)
-        self.high: Any = high.high if is_pair else np.float32(high)
-        self.low: Any = high.low if is_pair else np.float32(low)
+        self.high: np.float32 = high.high if is_pair else np.float32(high)
+        self.low: np.float32 = high.low if is_pair else np.float32(low)
 
     def __repr__(self) -> str:
         return f"Pair({self.high!r}, {self.low!r})"
@@ -42,7 +44,7 @@ class Pair:
 class Single:
     """A number or a pair in float32; a class, so that binding a formula leaves it as it is."""
 
-    def __new__(cls, x: Any) -> np.float32:
+    def __new__(cls, x: Any) -> Any:
         """Round it."""
         return np.float32(x)
 
@@ -106,39 +108,39 @@ def absolute(a: Pair) -> Pair:
     return Pair(-a.high, -a.low) if a.high < ZERO else a
 
 
-def less(a: Pair, b: Pair) -> bool:
+def less(a: Pair, b: Pair) -> Truth:
     """a < b."""
     return a.low < b.low if a.high == b.high else a.high < b.high
 
 
-def less_equal(a: Pair, b: Pair) -> bool:
+def less_equal(a: Pair, b: Pair) -> Truth:
     """a <= b."""
     return a.low <= b.low if a.high == b.high else a.high < b.high
 
 
-def greater(a: Pair, b: Pair) -> bool:
+def greater(a: Pair, b: Pair) -> Truth:
     """a > b."""
     return less(b, a)
 
 
-def greater_equal(a: Pair, b: Pair) -> bool:
+def greater_equal(a: Pair, b: Pair) -> Truth:
     """a >= b."""
     return less_equal(b, a)
 
 
-def equal(a: Pair, b: Pair) -> bool:
+def equal(a: Pair, b: Pair) -> Any:
     """a == b."""
     return a.high == b.high and a.low == b.low
 
 
-def unequal(a: Pair, b: Pair) -> bool:
+def unequal(a: Pair, b: Pair) -> Truth:
     """a != b."""
     return not equal(a, b)
 
 
 def square_root(a: Pair) -> Pair:
     """sqrt(a)."""
-    high = math.sqrt(a.high)
+    high: Any = math.sqrt(a.high)
     return normalised(high, (fma(-high, high, a.high) + a.low) / (high + high))
 
 

@@ -35,6 +35,8 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Number
+
 exp, log, log1p, expm1, tanh, sqrt, hypot = math.exp, math.log, math.log1p, math.expm1, math.tanh, math.sqrt, math.hypot
 real = float  # the type of a row's numbers
 log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) does: half the price of log1p on the CPU
@@ -42,7 +44,8 @@ log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) do
 
 def power_q(q: float, log_q: float, gamma: float) -> float:
     """q ** gamma for gamma >= 0, 0 ** 0 being 1; log_q is `joined`, for gamma multiplies its error."""
-    return q**gamma
+    power: float = q**gamma
+    return power
 
 
 def number(log_q: float) -> float:
@@ -69,42 +72,42 @@ def margin_exp(log_p: float, log_q: float, shift: float, scale: float) -> tuple[
 # Words of the templates, which a formula does not need
 
 
-def smaller_probability(e: float, larger: float) -> float:
+def smaller_probability(e: Number, larger: Number) -> Number:
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger
 
 
-def log_p_of(high: float, low: float) -> float:
+def log_p_of(high: Number, low: Number) -> Number:
     """log p from a sum: `joined` for a formula with `margin_exp`, for others added up."""
     return high + low
 
 
-def joined(high: float, low: float) -> float:
+def joined(high: Number, low: Number) -> Number:
     """high + low with more digits than `real` has: a double in SIMD, a pair in DOUBLE."""
     return high + low
 
 
-def exp_parts(x: float, low: float) -> tuple[float, float]:
+def exp_parts(x: Number, low: Number) -> tuple[Number, Number]:
     """exp(x - low) as a sum, for x <= 0 and a small low."""
     return exp(x - low), 0.0
 
 
-def product_parts(a: float, a_low: float, b: float, b_low: float) -> tuple[float, float]:
+def product_parts(a: Number, a_low: Number, b: Number, b_low: Number) -> tuple[Number, Number]:
     """(a + a_low) * (b + b_low) as a sum."""
     return (a + a_low) * (b + b_low), 0.0
 
 
-def log1p_parts(x: float) -> tuple[float, float]:
+def log1p_parts(x: Number) -> tuple[Number, Number]:
     """log(1 + x) for x >= 0 as a sum, so that rounding takes nothing from its larger part."""
     return 0.0, log1p(x)
 
 
-def log1p_unit_parts(x: float) -> tuple[float, float]:
+def log1p_unit_parts(x: Number) -> tuple[Number, Number]:
     """The same for x in [0, 1]."""
     return 0.0, log1p(x)
 
 
-def reciprocal(high: float, low: float) -> tuple[float, float]:
+def reciprocal(high: Number, low: Number) -> tuple[Number, Number]:
     """1 / (high + low) as a sum."""
     return 1.0 / (high + low), 0.0
 
