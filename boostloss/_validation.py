@@ -51,6 +51,15 @@ def check_integer(name: str, value: Any, *, low: int) -> int:
     return int(value)
 
 
+def auto_or_number(name: str, value: float | str) -> None:
+    """Check a scale: "auto", or a number > 0."""
+    if isinstance(value, str):
+        if value != "auto":
+            raise ValueError(f"{name} == {value!r}, must be 'auto' or a number > 0.")
+    else:
+        check_number(name, value, low=0, low_open=True)
+
+
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return `value` if it is one of `choices`."""
     if not (isinstance(value, str) and value in choices):

@@ -25,8 +25,7 @@ NO_NUMBER_OF_CLASSES = "the labels decide it"
 class XGBoost:
     """XGBClassifier and XGBRegressor."""
 
-    package = "xgboost"
-    prefix = "XGB"
+    package, prefix = "xgboost", "XGB"
     model_before = "xgb_model"  # of fit: the model to continue
 
     @staticmethod
@@ -51,14 +50,8 @@ class XGBoost:
 
     @staticmethod
     def fit(
-        estimator: Any,
-        X: Any,
-        y: Array,
-        sample_weight: Array | None,
-        loss: Loss,
-        eval_sets: list[tuple[Any, Array]],
-        fit_params: dict[str, Any],
-        advance: Advance | None = None,
+        estimator: Any, X: Any, y: Array, sample_weight: Array | None, loss: Loss, eval_sets: list[tuple[Any, Array]],
+        fit_params: dict[str, Any], advance: Advance | None = None
     ) -> None:
         """Train with a resolved loss on checked data; `advance` is called after every round, with values of metrics."""
         params = estimator.get_params()
@@ -133,9 +126,8 @@ class XGBoost:
 class LightGBM:
     """LGBMClassifier and LGBMRegressor."""
 
-    package = "lightgbm"
-    prefix = "LGBM"
-    model_before = "init_model"  # of fit: the model to continue
+    package, prefix = "lightgbm", "LGBM"
+    model_before = "init_model"
 
     @staticmethod
     def check(estimator: Any, loss: Loss, fit_params: dict[str, Any]) -> None:
@@ -155,14 +147,8 @@ class LightGBM:
 
     @staticmethod
     def fit(
-        estimator: Any,
-        X: Any,
-        y: Array,
-        sample_weight: Array | None,
-        loss: Loss,
-        eval_sets: list[tuple[Any, Array]],
-        fit_params: dict[str, Any],
-        advance: Advance | None = None,
+        estimator: Any, X: Any, y: Array, sample_weight: Array | None, loss: Loss, eval_sets: list[tuple[Any, Array]],
+        fit_params: dict[str, Any], advance: Advance | None = None
     ) -> None:
         """Train with a resolved loss on checked data, and complete the model; `advance` as of XGBoost."""
         lightgbm_api._check_outputs(loss)

@@ -37,14 +37,8 @@ def overlap_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, par
 
 
 def overlap_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    slopes: tuple[Number, Number],
-    bend: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, slopes: tuple[Number, Number], bend: Number,
+    least: Number, gradient: Array, hessian: Array
 ) -> None:
     """`slopes` by the probability of a label 0 and of a label 1; the curvature is bend p q."""
     negative, positive = slopes

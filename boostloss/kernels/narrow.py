@@ -46,17 +46,9 @@ def rounded_block(y_true: Array, raw_prediction: Array, block: Array) -> Array:
 
 
 def classes_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    exact: bool,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
 ) -> None:
     """Of two classes."""
     block = np.empty(BLOCK, real)
@@ -68,13 +60,8 @@ def classes_derivatives(
 
 
 def classes_value(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    value: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Of two classes."""
     block = np.empty(BLOCK, real)
@@ -86,14 +73,8 @@ def classes_value(
 
 
 def numbers_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    params: Numbers,
-    exact: bool,
-    floor: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, exact: bool, floor: Number,
+    gradient: Array, hessian: Array
 ) -> None:
     """Of a number."""
     block = np.empty(BLOCK, real)

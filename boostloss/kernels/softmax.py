@@ -180,14 +180,8 @@ def fetch_rows(raw_prediction: Array, strides: tuple[int, int], start: int, size
 
 
 def look_up(
-    y_true: Array,
-    sample_weight: Array,
-    table: Array,
-    class_weight: Array,
-    start: int,
-    size: int,
-    share: Array,
-    row: Array,
+    y_true: Array, sample_weight: Array, table: Array, class_weight: Array, start: int, size: int, share: Array,
+    row: Array
 ) -> None:
     """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
     own, weight = kept(row, OWN), kept(row, WEIGHT)
@@ -313,17 +307,8 @@ def shift_classes(raw_prediction: Array, n_rows: int, strides: tuple[int, int], 
 
 
 def softmax_derivatives(
-    y_true: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    n_rows: int,
-    strides: tuple[int, int],
-    table: Array,
-    class_weight: Array,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int], table: Array,
+    class_weight: Array, relative_floor: Number, least: Number, gradient: Array, hessian: Array
 ) -> None:
     """Class indices; own class g = first, h = second - p first; `derivatives_of_other` has the others.
 
@@ -366,14 +351,8 @@ def softmax_derivatives(
 
 
 def softmax_value(
-    y_true: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    n_rows: int,
-    strides: tuple[int, int],
-    table: Array,
-    class_weight: Array,
-    value: Array,
+    y_true: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int], table: Array,
+    class_weight: Array, value: Array
 ) -> None:
     """Class indices."""
     n_classes = len(class_weight)
@@ -392,16 +371,8 @@ def softmax_value(
 
 
 def soft_softmax_derivatives(
-    targets: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    n_rows: int,
-    strides: tuple[int, int],
-    class_weight: Array,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    targets: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int],
+    class_weight: Array, relative_floor: Number, least: Number, gradient: Array, hessian: Array
 ) -> None:
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
     n_classes = len(class_weight)
@@ -432,13 +403,8 @@ def soft_softmax_derivatives(
 
 
 def soft_softmax_value(
-    targets: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    n_rows: int,
-    strides: tuple[int, int],
-    class_weight: Array,
-    value: Array,
+    targets: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int],
+    class_weight: Array, value: Array
 ) -> None:
     """-sum_k w_k t_k log p_k."""
     n_classes = len(class_weight)

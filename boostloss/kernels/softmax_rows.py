@@ -93,15 +93,8 @@ def shift_classes(raw_prediction: Array, offset: Array, shifted: Array) -> None:
 
 
 def softmax_derivatives(
-    y_true: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    table: Array,
-    class_weight: Array,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, sample_weight: Array, raw_prediction: Array, table: Array, class_weight: Array,
+    relative_floor: Number, least: Number, gradient: Array, hessian: Array
 ) -> None:
     """Class indices."""
     own = y_true[0]
@@ -129,14 +122,8 @@ def softmax_value(
 
 
 def soft_softmax_derivatives(
-    targets: Array,
-    sample_weight: Array,
-    raw_prediction: Array,
-    class_weight: Array,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    targets: Array, sample_weight: Array, raw_prediction: Array, class_weight: Array, relative_floor: Number,
+    least: Number, gradient: Array, hessian: Array
 ) -> None:
     """Cross-entropy with a distribution of labels."""
     top, rest, rest_low = sum_of_rest(raw_prediction, NONE)

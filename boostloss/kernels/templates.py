@@ -77,17 +77,9 @@ def point_of_prediction(y_true: Number, raw_prediction: Number, *params: Number)
 
 
 def binary_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    exact: bool,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
 ) -> None:
     """Labels 0 or 1; the curvature, or the second derivative, at least max(relative_floor * abs(gradient), least).
 
@@ -108,13 +100,8 @@ def binary_derivatives(
 
 
 def binary_value(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    value: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Labels 0 or 1."""
     negative_weight, positive_weight = class_weight
@@ -128,17 +115,9 @@ def binary_value(
 
 
 def soft_binary_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    exact: bool,
-    relative_floor: Number,
-    least: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
 ) -> None:
     """Labels in [0, 1]: y times the positive class plus 1 - y times the negative one, as two weighted rows would be."""
     negative_weight, positive_weight = class_weight
@@ -157,13 +136,8 @@ def soft_binary_derivatives(
 
 
 def soft_binary_value(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    negative: Numbers,
-    positive: Numbers,
-    class_weight: tuple[Number, Number],
-    value: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Labels in [0, 1]."""
     negative_weight, positive_weight = class_weight
@@ -176,14 +150,8 @@ def soft_binary_value(
 
 
 def elementwise_derivatives(
-    y_true: Array,
-    raw_prediction: Array,
-    sample_weight: Array,
-    params: Numbers,
-    exact: bool,
-    floor: Number,
-    gradient: Array,
-    hessian: Array,
+    y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, exact: bool, floor: Number,
+    gradient: Array, hessian: Array
 ) -> None:
     """The curvature, or the exact second derivative but at least floor * curvature (no floor where that is NaN)."""
     for i in range(y_true.shape[0]):

@@ -41,8 +41,7 @@ class Barron(ScaledLoss):
     Barron, CVPR 2019.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.3
+    scale_name, auto_factor = "scale", 1.3
 
     alpha: float = 1.0
     scale: float | str = "auto"

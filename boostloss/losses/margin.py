@@ -47,8 +47,19 @@ def half_smooth(d: float, b: float) -> OfNumber:
     return 0.5 * (s + d) if d > 0.0 else 0.5 * excess, half - 1.0 if d > 0.0 else -half, 0.5 * second, 0.5 / s
 
 
+class RoundedLoss(MarginLoss):
+    """A loss with a corner, rounded by the hyper-parameter `width_name`: of its raw predictions only the sign tells."""
+
+    has_posterior = False
+    width_name: str
+
+    def _validate(self) -> None:
+        super()._validate()
+        check_number(self.width_name, getattr(self, self.width_name), low=LEAST_WIDTH)
+
+
 @hyper_parameters
-class Hinge(MarginLoss):
+class Hinge(RoundedLoss):
     r"""Smoothed hinge loss: :math:`w_y (d + \sqrt{d^2 + b^2}) / 2` with :math:`d = 1 - m`.
 
     Parameters
@@ -65,13 +76,9 @@ class Hinge(MarginLoss):
     Cortes & Vapnik 1995; Charbonnier et al. 1997.
     """
 
-    has_posterior = False
+    width_name = "bandwidth"
 
     bandwidth: float = 0.1
-
-    def _validate(self) -> None:
-        super()._validate()
-        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m: float, bandwidth: float) -> OfNumber:
@@ -80,7 +87,7 @@ class Hinge(MarginLoss):
 
 
 @hyper_parameters
-class Perceptron(MarginLoss):
+class Perceptron(RoundedLoss):
     r"""Smoothed perceptron loss: :math:`w_y (\sqrt{m^2 + b^2} - m) / 2`.
 
     Parameters
@@ -97,13 +104,9 @@ class Perceptron(MarginLoss):
     held-out data. Source: Rosenblatt 1958.
     """
 
-    has_posterior = False
+    width_name = "bandwidth"
 
     bandwidth: float = 0.1
-
-    def _validate(self) -> None:
-        super()._validate()
-        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m: float, bandwidth: float) -> OfNumber:
@@ -112,7 +115,7 @@ class Perceptron(MarginLoss):
 
 
 @hyper_parameters
-class QuadraticHinge(MarginLoss):
+class QuadraticHinge(RoundedLoss):
     r"""Hinge loss rounded by a parabola: 0, :math:`w_y d^2 / (2 k)` or :math:`w_y (d - k / 2)`, :math:`d = 1 - m`.
 
     Parameters
@@ -130,13 +133,9 @@ class QuadraticHinge(MarginLoss):
     Zhang 2013.
     """
 
-    has_posterior = False
+    width_name = "width"
 
     width: float = 1.0
-
-    def _validate(self) -> None:
-        super()._validate()
-        check_number("width", self.width, low=LEAST_WIDTH)
 
     @staticmethod
     def point(m: float, width: float) -> OfNumber:

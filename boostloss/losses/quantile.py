@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from boostloss._types import Array, Memory, OfClasses, OfNumber, Parameters
-from boostloss._validation import check_number, check_raw_prediction
+from boostloss._validation import auto_or_number, check_number
 from boostloss.losses.base import Targets, Training
 from boostloss.losses.columns import derivatives_by_column, summed_values
 from boostloss.losses.parameters import hyper_parameters
-from boostloss.losses.regression_base import INVERSE_LINKS, RegressionLoss, auto_or_number
+from boostloss.losses.regression_base import INVERSE_LINKS, RegressionLoss
 from boostloss.losses.smooth import smooth_abs
 
 
@@ -188,21 +188,11 @@ class Quantile(RegressionLoss):
             return super()._best_constant(y_true, sample_weight)
         return np.array([loss.fit_intercept_only(y_true, sample_weight) for loss in self._of_levels()])
 
-    def predict(self, raw_prediction: ArrayLike) -> Array:
-        """Predictions on the scale of y: the raw predictions, those of several levels in ascending order.
-
-        Parameters
-        ----------
-        raw_prediction : array-like of shape (n,), (n, 1) or (n, K)
-
-        Returns
-        -------
-        ndarray of shape (n,), or (n, K) for K levels
-            In no row does the prediction of a level exceed that of a higher one.
-        """
+    def _on_scale(self, raw: Array) -> Array:
+        """Those of several levels in ascending order."""
         if self._is_one():
-            return super().predict(raw_prediction)
-        (raw,) = _as_columns(check_raw_prediction(raw_prediction))
+            return super()._on_scale(raw)
+        (raw,) = _as_columns(raw)
         if raw.shape[1] != self.n_outputs:
             raise ValueError(f"raw_prediction has {raw.shape[1]} columns, must have {self.n_outputs} for {self!r}.")
         return np.sort(raw if self.link == "identity" else INVERSE_LINKS[self.link](raw), axis=1)

@@ -56,8 +56,7 @@ class Huber(ScaledLoss):
     Source: Huber 1964.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     delta: float | str = "auto"
 
@@ -87,8 +86,7 @@ class AsymmetricHuber(ScaledLoss):
     ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     asymmetry: float = 0.5
     delta: float | str = "auto"
@@ -129,8 +127,7 @@ class LogCosh(ScaledLoss):
     the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.2
+    scale_name, auto_factor = "scale", 1.2
 
     scale: float | str = "auto"
 

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from boostloss._types import Array, Floats, Parameters
 from boostloss._validation import (
     as_kernel_array,
-    check_number,
+    auto_or_number,
     check_raw_prediction,
     check_real_array,
     check_rows,
@@ -252,13 +252,17 @@ class RegressionLoss(Loss):
 
         Parameters
         ----------
-        raw_prediction : array-like of shape (n,) or (n, 1)
+        raw_prediction : array-like of shape (n,) or (n, 1), or (n, K) for K quantiles
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or (n, K) for K quantiles
+            Quantiles are sorted: in no row does the prediction of a level exceed that of a higher one.
         """
-        raw = check_raw_prediction(raw_prediction)
+        return self._on_scale(check_raw_prediction(raw_prediction))
+
+    def _on_scale(self, raw: Array) -> Array:
+        """One prediction per row."""
         raw = check_rows("raw_prediction", raw, len(raw))
         return raw if self.link == "identity" else INVERSE_LINKS[self.link](raw)
 
@@ -307,15 +311,6 @@ def _weighted_median(y: Floats, weight: Floats) -> float:
         return float(np.median(y))
     total = np.cumsum(weight[order])
     return float(y[order[np.searchsorted(total, total[-1] / 2)]])
-
-
-def auto_or_number(name: str, value: float | str) -> None:
-    """Check a scale: "auto", or a number > 0."""
-    if isinstance(value, str):
-        if value != "auto":
-            raise ValueError(f"{name} == {value!r}, must be 'auto' or a number > 0.")
-    else:
-        check_number(name, value, low=0, low_open=True)
 
 
 def sum_of(array: Array) -> float:

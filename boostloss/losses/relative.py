@@ -35,8 +35,7 @@ class MAPE(ScaledLoss):
     the others from being fitted: lower both to 1e-3, or take `SMAPE`.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     step_without_learning_rate = 0.7
     variable = "prediction"
     least_scale = LEAST_ERROR
@@ -90,8 +89,7 @@ class SMAPE(ScaledLoss):
     saved model the logarithm is the engine's own link, so that its plain ``predict`` gives predictions as well.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     step_without_learning_rate = 0.7
     link = "log"
     has_far_minima = True
@@ -131,7 +129,7 @@ class MSLE(RegressionLoss):
     Parameters
     ----------
     curvature : {"auto", "exact"}, default="auto"
-        Both are 1.
+        Both are 1, as of `SquaredError`.
 
     Notes
     -----

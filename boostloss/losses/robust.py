@@ -37,8 +37,7 @@ class AbsoluteError(ScaledLoss):
     derivative is zero. Source: Charbonnier et al. 1997.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     leaf_quantile = 0.5
     step_without_learning_rate = 0.7
 
@@ -71,8 +70,7 @@ class PseudoHuber(ScaledLoss):
     ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     delta: float | str = "auto"
 
@@ -101,8 +99,7 @@ class Fair(ScaledLoss):
     values of two rounds cannot be compared, so its metric is the mean absolute error. Source: Fair 1974.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.4
+    scale_name, auto_factor = "scale", 1.4
 
     scale: float | str = "auto"
 
@@ -120,8 +117,15 @@ class Fair(ScaledLoss):
         return c * value, pull, weight * weight, weight
 
 
+class LevelLoss(ScaledLoss):
+    """A loss that levels off, by its ``scale``."""
+
+    scale_name = "scale"
+    has_far_minima = True
+
+
 @hyper_parameters
-class Cauchy(ScaledLoss):
+class Cauchy(LevelLoss):
     r"""Cauchy loss, also called Lorentzian: :math:`(c^2 / 2) \log(1 + (r / c)^2)`.
 
     Parameters
@@ -138,9 +142,7 @@ class Cauchy(ScaledLoss):
     error. With ``scale="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "scale"
     auto_factor = 2.3
-    has_far_minima = True
 
     scale: float | str = "auto"
 
@@ -160,7 +162,7 @@ class Cauchy(ScaledLoss):
 
 
 @hyper_parameters
-class Welsch(ScaledLoss):
+class Welsch(LevelLoss):
     r"""Welsch loss, also called Leclerc: :math:`(c^2 / 2) (1 - e^{-(r / c)^2})`.
 
     Parameters
@@ -177,9 +179,7 @@ class Welsch(ScaledLoss):
     absolute error. Sources: Dennis & Welsch 1978; Holland & Welsch 1977.
     """
 
-    scale_name = "scale"
     auto_factor = 2.9
-    has_far_minima = True
 
     scale: float | str = "auto"
 
@@ -200,7 +200,7 @@ class Welsch(ScaledLoss):
 
 
 @hyper_parameters
-class Tukey(ScaledLoss):
+class Tukey(LevelLoss):
     r"""Tukey's biweight: :math:`(c^2 / 6) (1 - (1 - (r / c)^2)^3)` up to :math:`|r| = c`, :math:`c^2 / 6` beyond.
 
     Parameters
@@ -217,9 +217,7 @@ class Tukey(ScaledLoss):
     error. Source: Beaton & Tukey 1974.
     """
 
-    scale_name = "scale"
     auto_factor = 4.5
-    has_far_minima = True
 
     scale: float | str = "auto"
 

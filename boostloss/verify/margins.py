@@ -11,18 +11,9 @@ from boostloss.kernels.cpu import rebind, takes_powers
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.probability import probability_parts
-from boostloss.verify.arrays import Array, Floats, as_columns, largest
+from boostloss.verify.arrays import Array, Floats, as_columns, float32_values, largest, rounded
 from boostloss.verify.exact import exact_derivatives, exact_kernel, exact_numbers
-from boostloss.verify.problem import (
-    CORE,
-    DTYPES,
-    Batch,
-    Problem,
-    Truth,
-    float32_values,
-    frozen_copy,
-    rounded,
-)
+from boostloss.verify.problem import CORE, DTYPES, Batch, Problem, Truth, frozen_copy
 
 SOFT_LABELS = (0.125, 0.5, 0.75)
 SENSITIVE, STEP = 0.5, 1e-6
