@@ -117,11 +117,14 @@ class Fair(ScaledLoss):
         return c * value, pull, weight * weight, weight
 
 
+@hyper_parameters
 class LevelLoss(ScaledLoss):
     """A loss that levels off, by its ``scale``."""
 
     scale_name = "scale"
     has_far_minima = True
+
+    scale: float | str = "auto"
 
 
 @hyper_parameters
@@ -143,8 +146,6 @@ class Cauchy(LevelLoss):
     """
 
     auto_factor = 2.3
-
-    scale: float | str = "auto"
 
     @staticmethod
     def point(r: float, c: float) -> OfNumber:
@@ -181,8 +182,6 @@ class Welsch(LevelLoss):
 
     auto_factor = 2.9
 
-    scale: float | str = "auto"
-
     @staticmethod
     def point(r: float, c: float) -> OfNumber:
         """-expm1(-x^2) / 2, x = r / c; the exponential takes x in more digits, for x^2 multiplies its error."""
@@ -218,8 +217,6 @@ class Tukey(LevelLoss):
     """
 
     auto_factor = 4.5
-
-    scale: float | str = "auto"
 
     @staticmethod
     def point(r: float, c: float) -> OfNumber:
