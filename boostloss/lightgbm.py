@@ -233,8 +233,9 @@ def train(
         raise ValueError("valid_sets have an init_score and train_set has none, must be given for all of them or none.")
     metrics: list[Any] = feval if isinstance(feval, list) else [resolved.metric if feval is None else feval]
     hooks: list[Any] = [_KeepObjective()]
-    if renew_leaves:
-        renewal = LeafRenewal(resolved.leaf_quantile, _learning_rate)
+    level = getattr(resolved, "leaf_quantile", None)
+    if renew_leaves and level is not None:
+        renewal = LeafRenewal(level, _learning_rate)
         metrics, hooks = [renewal.metric(), *metrics], [*hooks, *renewal.callbacks()]
     with _started([] if own_start else data_sets, start):
         booster: Any = lightgbm.train(

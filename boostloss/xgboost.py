@@ -207,12 +207,13 @@ def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments
     """
     import xgboost
 
+    trained_with: Any = loss
     if loss is None:
         text = booster.attr(ATTRIBUTE)
         if text is None:
             raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
-        loss = restore(text)
+        trained_with = restore(text)
     if not isinstance(data, xgboost.DMatrix):
         data = xgboost.DMatrix(data, enable_categorical=True)
-    probabilities: Array = loss.predict_proba(booster.predict(data, output_margin=True, **arguments))
+    probabilities: Array = trained_with.predict_proba(booster.predict(data, output_margin=True, **arguments))
     return probabilities

@@ -8,17 +8,30 @@ import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
-from sklearn.base import BaseEstimator
 
 from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_choice, check_raw_prediction
 
 if TYPE_CHECKING:
     from boostloss.objective import Metric
+
+    class BaseEstimator:
+        """That of scikit-learn, which has no types: whatever a loss is asked for would be `Any`."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Hyper-parameters by name."""
+
+        def set_params(self, **params: Any) -> Self:
+            """Set some of them."""
+
+        @classmethod
+        def _get_param_names(cls) -> list[str]: ...
+else:
+    from sklearn.base import BaseEstimator
 
 ENGINES = ("xgboost", "lightgbm")
 
@@ -92,6 +105,13 @@ class Loss(BaseEstimator):
     of_batch = False  # values and gradients of a row depend on the other rows
     row_by_row = True  # a row's results depend on that row alone, and are derivatives of each other
 
+    point: ClassVar[Callable[..., tuple[float, ...]]]  # the formula, a static method
+    variable: str  # of `point`: "probability", "margin", "residual" or "prediction"
+    n_outputs: int  # of a loss for numbers: raw predictions of a row
+    n_classes_: int  # of a resolved loss for classes
+    n_labels_: int  # of a resolved loss for several labels
+    _memory: Memory | None  # where it has a training of its own
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Hyper-parameters by name.
 
@@ -108,8 +128,7 @@ class Loss(BaseEstimator):
         """
         if _inside_an_engine(sys._getframe(1)):
             return {}
-        params: dict[str, Any] = super().get_params(deep=deep)
-        return params
+        return super().get_params(deep=deep)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the loss as a plain dict, which JSON can hold.
@@ -175,6 +194,12 @@ class Loss(BaseEstimator):
         self._validate()
         self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
         return copy.copy(self)
+
+    def _targets(
+        self, y_true: ArrayLike, sample_weight: ArrayLike | None, n_outputs: int, dtype: DTypeLike
+    ) -> Targets:
+        """Labels and weights, checked, for kernels of a type."""
+        raise NotImplementedError
 
     def _targets_key(self) -> Hashable:
         """What the targets of a data set depend on."""
@@ -275,6 +300,10 @@ class Loss(BaseEstimator):
         """Find it, for hyper-parameters that are valid."""
         raise NotImplementedError
 
+    def prepare(self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None) -> Any:
+        """Return the parameters of `point`, and the weights of this round."""
+        raise NotImplementedError
+
     def _prepared(self, targets: Targets, raw: Array) -> tuple[Any, Array]:
         """What `prepare` makes of targets: their weights are an array in any case."""
         params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
@@ -287,6 +316,16 @@ class Loss(BaseEstimator):
     def _remembering(self, memory: Memory | None) -> Self:
         """This loss with the memory of a training, a dict, or None where it has no training of its own."""
         return self
+
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
+        """Fill `value`."""
+        raise NotImplementedError
+
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
+        """Fill `gradient` and `hessian`; None is the curvature this loss was made with."""
+        raise NotImplementedError
 
     def _engine_derivatives(
         self, targets: Targets, raw: Array, training: Training, gradient: Array, hessian: Array

@@ -189,8 +189,8 @@ class MultiLabel(ClassificationLoss):
 
         def of_label(k: int, column: Array, *out: Array) -> None:
             loss = losses[k]
-            if hasattr(self, "_memory"):
-                loss = loss._remembering(self._memory.setdefault(k, {}))
+            if (memory := getattr(self, "_memory", None)) is not None:
+                loss = loss._remembering(memory.setdefault(k, {}))
             loss._derivatives(targets.columns[k], column, curvature, *out)
 
         return derivatives_by_column(of_label, raw, gradient, hessian)
