@@ -1,7 +1,7 @@
 """The objective and the metric of a loss, as the four engine APIs call them."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -172,9 +172,15 @@ class Metric:
     def __repr__(self) -> str:
         return f"{self.loss!r}.metric"
 
+    @overload
     def __call__(
-        self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
-    ) -> MetricValue | tuple[Any, ...]:
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> MetricValue: ...
+
+    @overload
+    def __call__(self, y_true: ArrayLike, y_pred: Any) -> Any: ...
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Evaluate."""
         if is_data_set(y_pred):
             value = self._of_data_set(y_true, y_pred)

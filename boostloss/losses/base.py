@@ -349,9 +349,7 @@ class Loss(BaseEstimator):
         """What the metric averages: the loss, unless its scale moves from round to round."""
         self._values(targets, raw, value)
 
-    def __call__(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> tuple[Array, Array]:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[Array, Array]:
         """Evaluate the objective: (y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
 
         Returns
