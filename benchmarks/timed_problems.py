@@ -10,7 +10,7 @@ from sklearn._loss import loss as scikit_learn
 from boostloss import ClassificationLoss, CrossEntropy, Focal, MultiLabel, Quantile, losses
 from calls import engine_call_of, kernel_of
 
-BASES = {"ClassificationLoss", "Loss", "MarginLoss", "RegressionLoss"}
+BASES = {"ClassificationLoss", "Loss", "MarginLoss", "RegressionLoss", "hyper_parameters"}  # what losses are made of
 DEFAULTS = {name: getattr(losses, name)() for name in losses.__all__ if name not in BASES}
 CLASSES = {
     name: loss

@@ -118,7 +118,8 @@ class Device:
     def _data_of(self, data_set: Any) -> DeviceData:
         if data_set is None:
             return DeviceData()
-        return _known().setdefault(data_set, {}).setdefault(self.ordinal, DeviceData())
+        data: DeviceData = _known().setdefault(data_set, {}).setdefault(self.ordinal, DeviceData())
+        return data
 
 
 def _known() -> Any:

@@ -3,16 +3,20 @@
 import json
 import sys
 import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from boostloss._types import Array
 from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 
 LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets, for float32 gradients
 
 
-def resolved_loss(loss, label, weight, n_classes=None):
+def resolved_loss(loss: Loss, label: ArrayLike, weight: ArrayLike | None, n_classes: int | None = None) -> Loss:
     """`loss` with everything that depends on the training labels as numbers, and with two or more classes in them."""
     if isinstance(loss, ClassificationLoss):
         return loss.resolve(label, weight, n_classes=n_classes)
@@ -22,7 +26,7 @@ def resolved_loss(loss, label, weight, n_classes=None):
     return loss.resolve(label, weight)
 
 
-def spread(loss, label, weight, start, power=0.5):
+def spread(loss: Loss, label: ArrayLike, weight: ArrayLike | None, start: float | Array, power: float = 0.5) -> float:
     """(Weighted mean of abs(y - start)^power)^(1 / power), S for .5: one number for all outputs.
 
     0 where float32, in which engines keep targets, does not tell them from the start.
@@ -33,7 +37,14 @@ def spread(loss, label, weight, start, power=0.5):
     return float(size) if size > np.finfo(np.float32).eps * np.abs(np.mean(start)) else 0.0
 
 
-def warn_of_unit(loss, label, weight, start, least=LEAST_SPREAD, greatest=GREATEST_SPREAD):
+def warn_of_unit(
+    loss: Loss,
+    label: ArrayLike,
+    weight: ArrayLike | None,
+    start: float | Array,
+    least: float = LEAST_SPREAD,
+    greatest: float = GREATEST_SPREAD,
+) -> None:
     """Warn of targets that spread so little or so much that float32 or an engine's own thresholds matter.
 
     A few targets that are not zero spread all of them in root mean square only, a few that are large only so as well.
@@ -51,19 +62,21 @@ def warn_of_unit(loss, label, weight, start, least=LEAST_SPREAD, greatest=GREATE
         )
 
 
-def refuse(params, names, loss, advice, where="params[{!r}]"):
+def refuse(
+    params: Mapping[str, Any], names: Iterable[str], loss: Loss, advice: str, where: str = "params[{!r}]"
+) -> None:
     """Raise for the first of `names` that `params` gives; `where` says how the user spelled it."""
     for name in names:
         if params.get(name) is not None:
             raise ValueError(f"{where.format(name)} == {params[name]!r} contradicts loss == {loss!r}: {advice}.")
 
 
-def describe(loss):
+def describe(loss: Loss) -> str:
     """JSON text of a resolved loss."""
     return json.dumps(loss.to_dict(), sort_keys=True)
 
 
-def restore(text):
+def restore(text: str) -> Loss:
     """The loss that `describe` described."""
     try:
         return Loss.from_dict(json.loads(text))

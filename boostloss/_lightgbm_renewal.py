@@ -6,11 +6,14 @@ which LightGBM hands out its scores to the objective and to metrics.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boostloss._lightgbm_text import leaf_values
+from boostloss._types import Floats
 
 SLACK = 1e-9  # relative: sums of weights this close to a quantile are on it
 
@@ -26,25 +29,25 @@ class LeafRenewal:
         The rate by the parameters of the booster, which a callback may change from round to round.
     """
 
-    def __init__(self, quantile, learning_rate):
+    def __init__(self, quantile: float, learning_rate: Callable[[dict[str, Any]], float]) -> None:
         self.quantile = quantile
         self.learning_rate = learning_rate
         self.booster: Any = None
 
-    def metric(self):
+    def metric(self) -> Callable[[Any, Any], list[Any]]:
         """Return what must be the first metric: it has no value, and those after it see the true margins."""
 
-        def renew(_first, _second):
+        def renew(_first: Any, _second: Any) -> list[Any]:
             self._renew()
             return []
 
         return renew
 
-    def callbacks(self):
+    def callbacks(self) -> list["_Callback"]:
         """Return what LightGBM must call just before a round, and first of all after it."""
         return [_Callback(self._begin, True, math.inf), _Callback(self._renew, False, -math.inf)]
 
-    def _begin(self, booster):
+    def _begin(self, booster: Any) -> None:
         """Before the first tree, the engine's scores are the margins."""
         if self.booster is None:
             self.booster, self.n_trees = booster, booster.num_trees()
@@ -55,11 +58,11 @@ class LeafRenewal:
             self.weight = np.ones(len(label)) if weight is None else weight.astype(np.float64)
         self._renew()
 
-    def _handed_out(self):
+    def _handed_out(self) -> list[Floats]:
         """The arrays in which the booster hands out its scores: of the training set, then of the validation sets."""
         arrays: list[np.ndarray] = []
 
-        def look(scores, _data):
+        def look(scores: Floats, _data: Any) -> list[Any]:
             arrays.append(scores)
             return []
 
@@ -72,7 +75,7 @@ class LeafRenewal:
                                "at every call.")
         return first
 
-    def _renew(self, _booster=None):
+    def _renew(self, _booster: Any = None) -> None:
         """Renew the newest tree, unless that is done, and hand out the true margins until there is another."""
         arrays = self._handed_out()
         if self.booster.num_trees() > self.n_trees:  # a round without a split adds none
@@ -81,7 +84,7 @@ class LeafRenewal:
         for array, margins in zip(arrays, self.margins, strict=True):
             array[:] = margins
 
-    def _renew_newest(self, scores):
+    def _renew_newest(self, scores: list[Floats]) -> None:
         """Set the leaves of the newest tree, and add them to the margins of every data set."""
         tree = self.n_trees - 1
         outputs = leaf_values(self.booster.model_to_string(num_iteration=1, start_iteration=tree))
@@ -103,15 +106,15 @@ class LeafRenewal:
 class _Callback:
     """A function of the booster as LightGBM's callback, called in ascending `order`."""
 
-    def __init__(self, function, before_iteration, order):
+    def __init__(self, function: Callable[[Any], None], before_iteration: bool, order: float) -> None:
         self.function, self.before_iteration, self.order = function, before_iteration, order
 
-    def __call__(self, env):
+    def __call__(self, env: Any) -> None:
         """Call it."""
         self.function(env.model)
 
 
-def told_apart(outputs, tolerance):
+def told_apart(outputs: Floats, tolerance: float) -> tuple[NDArray[np.int64], Floats]:
     """The group of every leaf, and the outputs between groups: leaves with (nearly) the same output are one group."""
     order = np.argsort(outputs)
     ordered = outputs[order]
@@ -121,7 +124,7 @@ def told_apart(outputs, tolerance):
     return group_of_leaf, (ordered[1:][is_first] + ordered[:-1][is_first]) / 2
 
 
-def group_quantiles(values, weight, group, n_groups, quantile):
+def group_quantiles(values: Floats, weight: Floats, group: NDArray[np.int64], n_groups: int, quantile: float) -> Floats:
     """The weighted quantile of the values of every group; 0 where it has no weight.
 
     The inverse of the distribution function, and the middle where that is flat: numpy's "averaged_inverted_cdf", which

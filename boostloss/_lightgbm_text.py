@@ -1,14 +1,17 @@
 """LightGBM's model text: the only place where a booster keeps its start and its link."""
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
+
+from boostloss._types import Floats
 
 # leaf_const belongs to linear trees; internal_value is what contributions and refits read
 VALUES = ("leaf_value", "internal_value", "leaf_const")
 
 
-def with_link(text, link):
+def with_link(text: str, link: str) -> str:
     """The model with an objective line, which tells ``predict`` its link."""
     header, separator, trees = text.partition("\nTree=")
     header = re.sub(r"\nobjective=[^\n]*", "", header)
@@ -16,7 +19,7 @@ def with_link(text, link):
     return header + separator + trees
 
 
-def with_start(text, start):
+def with_start(text: str, start: Iterable[float]) -> str:
     """The model with `start[k]` added to the first tree of every output k."""
     pieces = re.split(r"(?=\nTree=\d+\n)", text)
     for k, value in enumerate(start):
@@ -24,7 +27,7 @@ def with_start(text, start):
     return _with_tree_sizes(pieces)
 
 
-def _shifted(tree, value):
+def _shifted(tree: str, value: float) -> str:
     """One tree of the text with `value` added to everything it can put out; its shrinkage is then spent."""
     lines = []
     for line in tree.split("\n"):
@@ -37,7 +40,7 @@ def _shifted(tree, value):
     return "\n".join(lines)
 
 
-def _with_tree_sizes(pieces):
+def _with_tree_sizes(pieces: list[str]) -> str:
     """The text with the header's list of tree lengths, by which LightGBM finds them, brought up to date."""
     header, *trees = pieces
     last, mark, rest = trees[-1].partition("\nend of trees")
@@ -46,7 +49,7 @@ def _with_tree_sizes(pieces):
     return re.sub(r"\ntree_sizes=[^\n]*", f"\ntree_sizes={sizes}", header) + "".join(trees) + mark + rest
 
 
-def leaf_values(text):
+def leaf_values(text: str) -> Floats:
     """The outputs of the leaves of the first tree, to the last bit."""
     numbers = text.partition("\nleaf_value=")[2].partition("\n")[0]
     return np.array(numbers.split(" "), float)

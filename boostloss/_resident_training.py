@@ -117,7 +117,7 @@ def _check_evals(evals: Evals, dtrain: Any) -> None:
             raise ValueError(f"evals[{k}][0] ({name!r}) is a {type(data).__name__} without ref=dtrain, must have it.")
 
 
-def _gradient_booster(booster: Any) -> dict[str, Any]:
+def _gradient_booster(booster: Any) -> Any:
     return json.loads(booster.save_config())["learner"]["gradient_booster"]
 
 

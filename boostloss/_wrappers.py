@@ -1,15 +1,19 @@
 """How each engine's scikit-learn estimators are given a loss: all that `estimators` needs to know about an engine."""
 
 import inspect
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from boostloss import lightgbm as lightgbm_api
 from boostloss import xgboost as xgboost_api
 from boostloss._engine import describe, refuse
 from boostloss._lightgbm_features import known_to_lightgbm
 from boostloss._optional import imported
-from boostloss._progress import lightgbm_callback, xgboost_callback
+from boostloss._progress import Advance, lightgbm_callback, xgboost_callback
+from boostloss._types import Array
 from boostloss._xgboost_continuation import model_to_continue, under_the_identity
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
+from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.objective import Objective
 
@@ -21,12 +25,11 @@ NO_NUMBER_OF_CLASSES = "the labels decide it"
 class XGBoost:
     """XGBClassifier and XGBRegressor."""
 
-    package = "xgboost"
-    prefix = "XGB"
+    package, prefix = "xgboost", "XGB"
     model_before = "xgb_model"  # of fit: the model to continue
 
     @staticmethod
-    def check(estimator, loss, fit_params):
+    def check(estimator: Any, loss: Loss, fit_params: dict[str, Any]) -> None:
         """Raise for what contradicts the loss."""
         params = estimator.get_params()
         # The wrapper's own defaults name the link that the loss has as well
@@ -41,17 +44,20 @@ class XGBoost:
         refuse(params, ("num_target",), loss, "the loss decides it", "estimator.{}")
 
     @staticmethod
-    def n_rounds(estimator):
+    def n_rounds(estimator: Any) -> int:
         """Number of rounds of a training."""
-        return estimator.get_num_boosting_rounds()
+        return int(estimator.get_num_boosting_rounds())
 
     @staticmethod
-    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params, advance=None):
+    def fit(
+        estimator: Any, X: Any, y: Array, sample_weight: Array | None, loss: Loss, eval_sets: list[tuple[Any, Array]],
+        fit_params: dict[str, Any], advance: Advance | None = None
+    ) -> None:
         """Train with a resolved loss on checked data; `advance` is called after every round, with values of metrics."""
         params = estimator.get_params()
         model = fit_params.pop("xgb_model", None)
         model = None if model is None else model_to_continue(model)
-        start = loss.fit_intercept_only(y, sample_weight)
+        start: Any = loss.fit_intercept_only(y, sample_weight)
         row_count = row_count_of(loss, params, y, sample_weight, start)
         in_rows = in_rows_of(params, row_count)
         n_rounds_before = xgboost_api._rounds_of(model)
@@ -81,12 +87,13 @@ class XGBoost:
             booster.set_param({**xgboost_api._link(loss), "base_score": xgboost_api._base_score(loss, start)})
 
     @staticmethod
-    def margins(estimator, X):
+    def margins(estimator: Any, X: Any) -> Array:
         """Raw predictions, of the best iteration where training stopped early."""
-        return estimator.predict(X, output_margin=True)
+        margins: Array = estimator.predict(X, output_margin=True)
+        return margins
 
     @staticmethod
-    def staged_margins(estimator, X):
+    def staged_margins(estimator: Any, X: Any) -> Iterator[Array]:
         """Raw predictions after every round that `margins` uses, each the one before plus the trees of a round."""
         params = estimator.get_xgb_params()
         if params.get("booster") == "gblinear":
@@ -100,30 +107,30 @@ class XGBoost:
             margins = margins if one_by_one else None
 
     @staticmethod
-    def best_iteration(estimator):
+    def best_iteration(estimator: Any) -> int | None:
         """Number of rounds of the best iteration; None where training could not stop early."""
         return getattr(estimator, "best_iteration", -1) + 1 or None
 
     @staticmethod
-    def evals_result(estimator):
+    def evals_result(estimator: Any) -> dict[str, dict[str, list[float]]] | None:
         """Values of metrics by evaluation set and metric; None without an evaluation set."""
         return getattr(estimator, "evals_result_", None)
 
     @staticmethod
-    def feature_importances(estimator):
+    def feature_importances(estimator: Any) -> Array:
         """One number per feature."""
-        return estimator.feature_importances_
+        importances: Array = estimator.feature_importances_
+        return importances
 
 
 class LightGBM:
     """LGBMClassifier and LGBMRegressor."""
 
-    package = "lightgbm"
-    prefix = "LGBM"
-    model_before = "init_model"  # of fit: the model to continue
+    package, prefix = "lightgbm", "LGBM"
+    model_before = "init_model"
 
     @staticmethod
-    def check(estimator, loss, fit_params):
+    def check(estimator: Any, loss: Loss, fit_params: dict[str, Any]) -> None:
         """Raise for what contradicts the loss."""
         params = estimator.get_params()
         refuse(params, ("class_weight",), loss, NO_CLASS_WEIGHT, "estimator.{}")
@@ -134,12 +141,15 @@ class LightGBM:
         lightgbm_api._check_params({"metric": _named(fit_params.get("eval_metric"))}, loss, "eval_{}")
 
     @staticmethod
-    def n_rounds(estimator):
+    def n_rounds(estimator: Any) -> int:
         """Number of rounds of a training."""
-        return lightgbm_api._given(estimator.get_params(), lightgbm_api.N_ROUNDS)
+        return int(lightgbm_api._given(estimator.get_params(), lightgbm_api.N_ROUNDS))
 
     @staticmethod
-    def fit(estimator, X, y, sample_weight, loss, eval_sets, fit_params, advance=None):
+    def fit(
+        estimator: Any, X: Any, y: Array, sample_weight: Array | None, loss: Loss, eval_sets: list[tuple[Any, Array]],
+        fit_params: dict[str, Any], advance: Advance | None = None
+    ) -> None:
         """Train with a resolved loss on checked data, and complete the model; `advance` as of XGBoost."""
         lightgbm_api._check_outputs(loss)
         params = estimator.get_params()
@@ -166,12 +176,13 @@ class LightGBM:
         estimator.booster_.boostloss_ = loss
 
     @staticmethod
-    def margins(estimator, X):
+    def margins(estimator: Any, X: Any) -> Array:
         """Raw predictions, of the best iteration where training stopped early."""
-        return estimator.predict(known_to_lightgbm(X), raw_score=True)
+        margins: Array = estimator.predict(known_to_lightgbm(X), raw_score=True)
+        return margins
 
     @staticmethod
-    def staged_margins(estimator, X):
+    def staged_margins(estimator: Any, X: Any) -> Iterator[Array]:
         """Raw predictions after every round that `margins` uses, each the one before plus the trees of a round."""
         X, margins = known_to_lightgbm(X), 0.0
         for i in range(LightGBM.best_iteration(estimator) or estimator.booster_.current_iteration()):
@@ -179,32 +190,33 @@ class LightGBM:
             yield margins
 
     @staticmethod
-    def best_iteration(estimator):
+    def best_iteration(estimator: Any) -> int | None:
         """Number of rounds of the best iteration; None where training could not stop early."""
         return max(estimator.best_iteration_, 0) or None
 
     @staticmethod
-    def evals_result(estimator):
+    def evals_result(estimator: Any) -> dict[str, dict[str, list[float]]] | None:
         """Values of metrics by evaluation set and metric; None without an evaluation set."""
         return estimator.evals_result_ or None
 
     @staticmethod
-    def feature_importances(estimator):
+    def feature_importances(estimator: Any) -> Array:
         """One number per feature."""
-        return estimator.feature_importances_
+        importances: Array = estimator.feature_importances_
+        return importances
 
 
-def _has_log_link(loss):
+def _has_log_link(loss: Loss) -> bool:
     return getattr(loss, "link", None) == "log"
 
 
-def _named(metrics):
+def _named(metrics: Any) -> list[str]:
     """The built-in ones among an `eval_metric`, which may be a name, a callable or a list of them."""
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     return [name for name in metrics if isinstance(name, str)]
 
 
-def _eval_arguments(estimator, eval_sets):
+def _eval_arguments(estimator: Any, eval_sets: list[tuple[Any, Array]]) -> dict[str, Any]:
     """Evaluation sets as this version of LightGBM wants them: from 4.7 on, eval_set is deprecated."""
     if not eval_sets:
         return {}
@@ -214,10 +226,11 @@ def _eval_arguments(estimator, eval_sets):
     return {"eval_X": features, "eval_y": labels}
 
 
+Engine: TypeAlias = type[XGBoost] | type[LightGBM]
 ENGINES = XGBoost, LightGBM
 
 
-def engine_of(estimator, kind):
+def engine_of(estimator: Any, kind: str) -> Engine:
     """The engine of an estimator of `kind`, "Classifier" or "Regressor", without importing one."""
     for base in type(estimator).__mro__:
         for engine in ENGINES:
@@ -227,7 +240,7 @@ def engine_of(estimator, kind):
     raise TypeError(f"estimator == {estimator!r}, must be {allowed}, or None for an XGB{kind}.")
 
 
-def default_estimator(kind):
+def default_estimator(kind: str) -> Any:
     """XGBoost's estimator of `kind` with its default parameters."""
     xgboost = imported("xgboost", "xgboost", f"estimator == None stands for xgboost.XGB{kind}()")
     return getattr(xgboost, f"XGB{kind}")()

@@ -12,6 +12,7 @@ from boostloss import _lightgbm_text
 from boostloss._engine import refuse, resolved_loss, warn_of_unit
 from boostloss._lightgbm_device import check_data_sets, check_device
 from boostloss._lightgbm_renewal import LeafRenewal
+from boostloss._types import Array
 from boostloss.losses import ClassificationLoss, Loss, MultiLabel
 from boostloss.objective import Objective
 
@@ -55,7 +56,7 @@ def _rounds_of(model: Any) -> int:
         return 0
     model = getattr(model, "booster_", model)
     model = model if isinstance(model, lightgbm.Booster) else lightgbm.Booster(model_file=model)
-    return model.current_iteration()
+    return int(model.current_iteration())
 
 
 def _metric_names(params: dict[str, Any]) -> Iterable[Any]:
@@ -129,7 +130,7 @@ def _outputs(loss: Any) -> dict[str, int]:
     return {"num_class": loss.n_outputs} if loss.n_outputs > 1 else {}
 
 
-def _init_score(start: Any, n_rows: int) -> np.ndarray:
+def _init_score(start: Any, n_rows: int) -> Array:
     """The start in every row: (n,), or (n, K) for K outputs."""
     return np.tile(start, (n_rows, 1)) if np.ndim(start) else np.full(n_rows, start)
 
@@ -233,10 +234,11 @@ def train(
         own_start = True
     if not own_start and any(data.get_init_score() is not None for data in data_sets):
         raise ValueError("valid_sets have an init_score and train_set has none, must be given for all of them or none.")
-    metrics = feval if isinstance(feval, list) else [resolved.metric if feval is None else feval]
+    metrics: list[Any] = feval if isinstance(feval, list) else [resolved.metric if feval is None else feval]
     hooks: list[Any] = [_KeepObjective()]
-    if renew_leaves:
-        renewal = LeafRenewal(resolved.leaf_quantile, _learning_rate)
+    level = getattr(resolved, "leaf_quantile", None)
+    if renew_leaves and level is not None:
+        renewal = LeafRenewal(level, _learning_rate)
         metrics, hooks = [renewal.metric(), *metrics], [*hooks, *renewal.callbacks()]
     with _started([] if own_start else data_sets, start):
         booster: Any = lightgbm.train(
@@ -306,7 +308,7 @@ def _finish(booster: Any, link: str, start: Any, keep_training_booster: bool) ->
     booster.model_from_string(text).free_dataset()
 
 
-def _add_start(booster: Any, start: np.ndarray) -> None:
+def _add_start(booster: Any, start: Array) -> None:
     """Add `start[k]` to every leaf of the first tree of output k, in a booster that goes on training."""
     first_trees = booster.dump_model(num_iteration=1)["tree_info"]
     for k, value in enumerate(start):
@@ -314,7 +316,7 @@ def _add_start(booster: Any, start: np.ndarray) -> None:
             booster.set_leaf_output(k, leaf, booster.get_leaf_output(k, leaf) + value)
 
 
-def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> np.ndarray:
+def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> Array:
     """Posterior class probabilities of a booster trained with a loss.
 
     Parameters
@@ -335,4 +337,5 @@ def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments
     trained_with: Any = getattr(booster, "boostloss_", None) if loss is None else loss
     if trained_with is None:
         raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
-    return trained_with.predict_proba(booster.predict(data, raw_score=True, **arguments))
+    probabilities: Array = trained_with.predict_proba(booster.predict(data, raw_score=True, **arguments))
+    return probabilities

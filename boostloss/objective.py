@@ -1,20 +1,23 @@
 """The objective and the metric of a loss, as the four engine APIs call them."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from boostloss._data_sets import DataSet, data_set_of, is_data_set, is_of_xgboost, passed_data_set
 from boostloss._device import Device, device_of, shared_margins
 from boostloss._device_arrays import in_memory, is_on_device
+from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import after_an_engine, sum_chunks
-from boostloss.losses.base import Training, target_of
+from boostloss.losses.base import Loss, Targets, Training, target_of
 
 
-def _margins(raw_prediction, n_rows, device=None):
+def _margins(raw_prediction: ArrayLike, n_rows: int, device: Device | None = None) -> Array:
     """What an engine hands over as an array for the kernels: (n,), or (n, K) in either memory order.
 
     One of a device stays there.
@@ -28,7 +31,7 @@ def _margins(raw_prediction, n_rows, device=None):
     return raw if on_device else as_kernel_array(raw)
 
 
-def _check_finite(raw, device):
+def _check_finite(raw: Array, device: Device | None) -> None:
     """One pass, no temporary: a sum in float64 is finite where every float32 is."""
     if device is not None and not isinstance(raw, np.ndarray):
         if device.is_finite(raw):
@@ -67,7 +70,7 @@ class Objective:
 
     def __init__(
         self,
-        loss: Any,
+        loss: Loss,
         learning_rate: float | None = None,
         n_rounds_before: int = 0,
         row_count: float = 1.0,
@@ -81,10 +84,10 @@ class Objective:
         self._memory: dict[str, Any] | None = {} if has_memory else None
         self.device = device_of(device, route)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Objective({self.loss!r})"
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[Any, Any]:
         """(y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
 
         XGBoost's wrapper looks for the name sample_weight, LightGBM's counts the parameters.
@@ -138,13 +141,14 @@ class Objective:
         memory = None if self._memory is None else data_set.memory_of(self)
         if device:
             loss = self.loss._with_numbers(targets)._remembering(memory)
-            return device.derivatives(loss, targets, raw, self.training, data_set)
+            gradient, hessian = device.derivatives(loss, targets, raw, self.training, data_set)
+            return gradient, hessian
         gradient, hessian = data_set.outputs_like(raw)
         with after_an_engine():
             self._evaluate(targets, raw, gradient, hessian, memory)
         return gradient, hessian
 
-    def _evaluate(self, targets, raw, gradient, hessian, memory):
+    def _evaluate(self, targets: Targets, raw: Array, gradient: Array, hessian: Array, memory: Memory | None) -> None:
         loss = self.loss._with_numbers(targets)._remembering(memory)
         loss._engine_derivatives(targets, raw, self.training, gradient, hessian)
 
@@ -162,19 +166,19 @@ class MetricValue(float):
 
     name: str
 
-    def __new__(cls, name, value):
+    def __new__(cls, name: str, value: float) -> Self:
         """Make one."""
         self = super().__new__(cls, value)
         self.name = name
         return self
 
-    def __getnewargs__(self):
+    def __getnewargs__(self) -> tuple[str, float]:  # type: ignore[override]  # `__new__` takes a name as well
         return self.name, float(self)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter((self.name, float(self), False))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         return (self.name, float(self), False)[index]
 
 
@@ -190,17 +194,25 @@ class Metric:
         Resolved, where it depends on training labels.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss: Loss) -> None:
         self.loss = loss
 
     @property
-    def __name__(self):
+    def __name__(self) -> str:
         return self.loss.metric_name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.loss!r}.metric"
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    @overload
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> MetricValue: ...
+
+    @overload
+    def __call__(self, y_true: ArrayLike, y_pred: Any) -> Any: ...
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Evaluate."""
         if is_data_set(y_pred):
             value = self._of_data_set(y_true, y_pred)
@@ -212,20 +224,20 @@ class Metric:
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
         return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), _value_type(targets, raw))))
 
-    def _of_data_set(self, raw_prediction, data):
+    def _of_data_set(self, raw_prediction: ArrayLike, data: Any) -> float:
         known = data_set_of(data)
         raw = _margins(in_memory(raw_prediction), len(known.label))
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         with after_an_engine():
             return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
 
-    def _mean(self, targets, raw, value):
+    def _mean(self, targets: Targets, raw: Array, value: Array) -> float:
         self.loss._metric_values(targets, raw, value)
         target = target_of(value.dtype, value.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (value,))
         return total / targets.total_weight
 
 
-def _value_type(targets, raw):
+def _value_type(targets: Targets, raw: Array) -> np.dtype[Any]:
     """That of the labels, but for class indices."""
     return targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype

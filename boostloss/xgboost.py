@@ -8,6 +8,7 @@ import numpy as np
 
 from boostloss import _resident_training
 from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._types import Array
 from boostloss._xgboost_continuation import booster_of
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
 from boostloss.losses import ClassificationLoss, Loss
@@ -252,7 +253,7 @@ def _number_of_classes(given: Any) -> int | None:
     return int(given) if given is not None and int(given) > 1 else None
 
 
-def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> np.ndarray:
+def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments: Any) -> Array:
     """Posterior class probabilities of a booster trained with a loss.
 
     Parameters
@@ -271,11 +272,13 @@ def predict_proba(booster: Any, data: Any, loss: Loss | None = None, **arguments
     """
     import xgboost
 
+    trained_with: Any = loss
     if loss is None:
         text = booster.attr(ATTRIBUTE)
         if text is None:
             raise ValueError("loss == None and the booster has none, must be the loss it was trained with.")
-        loss = restore(text)
+        trained_with = restore(text)
     if not isinstance(data, xgboost.DMatrix):
         data = xgboost.DMatrix(data, enable_categorical=True)
-    return loss.predict_proba(booster.predict(data, output_margin=True, **arguments))
+    probabilities: Array = trained_with.predict_proba(booster.predict(data, output_margin=True, **arguments))
+    return probabilities

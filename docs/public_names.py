@@ -54,8 +54,8 @@ def constants_of(module_name):
 
 
 def _heading(thing):
-    if thing in BASES:
-        return "Losses, to derive from"
+    if thing in BASES or thing is boostloss.hyper_parameters:
+        return "For a loss of your own"
     if inspect.isclass(thing) and issubclass(thing, boostloss.ClassificationLoss):
         return "Losses for classes"
     if inspect.isclass(thing) and issubclass(thing, boostloss.Loss):

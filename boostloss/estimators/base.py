@@ -154,7 +154,8 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     def _raw_predictions(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
         features = self._checked_features(X, reset=False)
-        return in_memory(engine_of(self.estimator_, self._kind).margins(self.estimator_, features))
+        raw: NDArray[Any] = in_memory(engine_of(self.estimator_, self._kind).margins(self.estimator_, features))
+        return raw
 
     def _staged_raw_predictions(self, X: Any) -> Iterator[NDArray[Any]]:
         """Raw predictions after every round."""
@@ -168,7 +169,7 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     @property
     def evals_result_(self) -> dict[str, dict[str, list[float]]]:
         """Values of the metrics after every round, by evaluation set and metric; where there was an `eval_set`."""
-        results = self._of_fitted("evals_result_", "evals_result")
+        results: dict[str, dict[str, list[float]]] = self._of_fitted("evals_result_", "evals_result")
         if not results:
             raise AttributeError("evals_result_ is there only where fit was given an eval_set.")
         return results
@@ -176,7 +177,7 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     @property
     def best_iteration_(self) -> int:
         """Number of rounds after which the metric was best, which predictions use; where training may stop early."""
-        best = self._of_fitted("best_iteration_", "best_iteration")
+        best: int = self._of_fitted("best_iteration_", "best_iteration")
         if not best:
             raise AttributeError("best_iteration_ is there only where training may stop early.")
         return best
@@ -184,7 +185,8 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
     @property
     def feature_importances_(self) -> NDArray[Any]:
         """Those of the engine's estimator, by its ``importance_type``."""
-        return self._of_fitted("feature_importances_", "feature_importances")
+        importances: NDArray[Any] = self._of_fitted("feature_importances_", "feature_importances")
+        return importances
 
     def _of_fitted(self, name: str, question: str) -> Any:
         """What the engine answers about a fitted estimator; before that an AttributeError."""

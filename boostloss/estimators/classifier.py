@@ -95,7 +95,8 @@ class LossClassifier(ClassifierMixin, LossEstimator):
             return labels
         labels = _checked_labels(y)
         check_consistent_length(features, labels)
-        return self._label_encoder.transform(labels)
+        encoded: NDArray[Any] = self._label_encoder.transform(labels)
+        return encoded
 
     def _resolved(self, loss: Any, target: NDArray[Any], weight: NDArray[Any] | None) -> Any:
         if self._label_encoder is None:
@@ -181,7 +182,8 @@ class LossClassifier(ClassifierMixin, LossEstimator):
         ndarray of shape (n_samples, n_classes)
         """
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            log_probabilities: NDArray[Any] = np.log(self.predict_proba(X))
+        return log_probabilities
 
     @available_if(_has_probabilities)
     def staged_predict_proba(self, X: Any) -> Iterator[NDArray[Any]]:
@@ -200,7 +202,8 @@ class LossClassifier(ClassifierMixin, LossEstimator):
 
     def _proba_of(self, raw_predictions: NDArray[Any]) -> NDArray[Any]:
         plain = self.loss_ if self.calibrate else self.loss_.uncalibrated()
-        return plain.predict_proba(raw_predictions)
+        probabilities: NDArray[Any] = plain.predict_proba(raw_predictions)
+        return probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels, decided with the loss's class weights as costs.
@@ -230,7 +233,7 @@ class LossClassifier(ClassifierMixin, LossEstimator):
             yield self._decision_of(raw_predictions)
 
     def _decision_of(self, raw_predictions: NDArray[Any]) -> NDArray[Any]:
-        decision = self.loss_.predict(raw_predictions)
+        decision: NDArray[Any] = self.loss_.predict(raw_predictions)
         return decision if self._label_encoder is None else self.classes_[decision]
 
 
@@ -242,7 +245,7 @@ def _has_several_labels(y: ArrayLike) -> bool:
 
 def _checked_labels(y: ArrayLike) -> NDArray[Any]:
     """Class labels as an array (n,) without missing values, which an encoder would take for a class."""
-    labels = column_or_1d(y, warn=True)
+    labels: NDArray[Any] = column_or_1d(y, warn=True)
     if labels.dtype.kind == "f":
         fail_at("y", labels, ~np.isfinite(labels), "finite")
     elif labels.dtype == object:

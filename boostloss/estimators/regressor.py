@@ -74,8 +74,8 @@ class LossRegressor(RegressorMixin, LossEstimator):
         -------
         ndarray of shape (n_samples,), or (n_samples, n_quantiles) for several
         """
-        raw_predictions = self._raw_predictions(X)
-        return self.loss_.predict(raw_predictions)
+        prediction: NDArray[Any] = self.loss_.predict(self._raw_predictions(X))
+        return prediction
 
     def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
         """Predictions after every round, up to the last that `predict` uses.
@@ -107,7 +107,7 @@ class LossRegressor(RegressorMixin, LossEstimator):
         """
         prediction = self.predict(X)
         if prediction.ndim == 1:
-            return r2_score(y, prediction, sample_weight=sample_weight)
+            return float(r2_score(y, prediction, sample_weight=sample_weight))
         scores = [
             d2_pinball_score(y, column, alpha=level, sample_weight=sample_weight)
             for level, column in zip(self.loss_.quantile, prediction.T, strict=True)

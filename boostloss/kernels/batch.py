@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Array, Number
 from boostloss.kernels.templates import CHUNK, probability, real
 
 ONE, i32 = np.float32(1), np.int32
 
 
-def class_probabilities(z):
+def class_probabilities(z: Number) -> tuple[Number, Number]:
     """p and 1 - p of class 1."""
     _, _, p, q = probability(z)
     return p, q
 
 
-def overlap_sums(y_true, raw_prediction, sample_weight, partial):
+def overlap_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """Weighted true positives, false positives and false negatives of every chunk, counted by probabilities."""
     n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
@@ -35,7 +36,10 @@ def overlap_sums(y_true, raw_prediction, sample_weight, partial):
         partial[chunk, 0], partial[chunk, 1], partial[chunk, 2] = hits, alarms, misses
 
 
-def overlap_derivatives(y_true, raw_prediction, sample_weight, slopes, bend, least, gradient, hessian):
+def overlap_derivatives(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, slopes: tuple[Number, Number], bend: Number,
+    least: Number, gradient: Array, hessian: Array
+) -> None:
     """`slopes` by the probability of a label 0 and of a label 1; the curvature is bend p q."""
     negative, positive = slopes
     for i in range(y_true.shape[0]):
@@ -46,7 +50,7 @@ def overlap_derivatives(y_true, raw_prediction, sample_weight, slopes, bend, lea
         hessian[i] = weight * (least if h < least else h)
 
 
-def bins(y_true, raw_prediction, n_bins, which):
+def bins(y_true: Array, raw_prediction: Array, n_bins: Number, which: Array) -> None:
     """In which of the bins of [0, 1] abs(p - y) lies."""
     last = i32(n_bins - ONE)
     for i in range(y_true.shape[0]):
@@ -56,7 +60,7 @@ def bins(y_true, raw_prediction, n_bins, which):
         which[i] = k if k < last else last
 
 
-def bin_sums(which, sample_weight, partial):
+def bin_sums(which: Array, sample_weight: Array, partial: Array) -> None:
     """Summed weight of the rows in every bin, chunk by chunk."""
     n_rows = which.shape[0]
     for chunk in range(partial.shape[0]):
@@ -66,7 +70,7 @@ def bin_sums(which, sample_weight, partial):
             partial[chunk, which[i]] += sample_weight[i] if sample_weight.size else ONE
 
 
-def bin_weights(which, sample_weight, factors, weights):
+def bin_weights(which: Array, sample_weight: Array, factors: Array, weights: Array) -> None:
     """The weight of every row times the factor of its bin."""
     for i in range(which.shape[0]):
         weights[i] = factors[which[i]] * (sample_weight[i] if sample_weight.size else ONE)

@@ -4,10 +4,13 @@ import functools
 import hashlib
 import math
 import types
-from typing import Any
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from boostloss._types import Function
 from boostloss.kernels import double, narrow, scalar, softmax, softmax_rows, templates
 
 # 1 / 0 is inf, not an exception that would keep LLVM from vectorising; fused multiply-add; NaN and inf survive
@@ -22,11 +25,11 @@ CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": Tru
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": double.DOUBLE}
 FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}
-
+Words: TypeAlias = dict[str, Any]  # what a target binds to the names of a formula or a template
 NUMBERS = int, float, np.generic, type
 
 
-def check_formula(formula):
+def check_formula(formula: Function) -> None:
     """Refuse what the digest below could not see, Numba could not cache, or would compute in float64."""
     name = f"{formula.__module__}.{formula.__qualname__}"
     nested = [c for c in formula.__code__.co_consts if isinstance(c, types.CodeType)]
@@ -47,18 +50,18 @@ def check_formula(formula):
             raise ValueError(f"point == {name} uses math.{word}, must have it as a number: {getattr(math, word)!r}.")
 
 
-def _typed(constant, real):
+def _typed(constant: Any, real: type[np.floating[Any]]) -> Any:
     if isinstance(constant, tuple):
         return tuple(_typed(c, real) for c in constant)
     return real(constant) if type(constant) is float else constant
 
 
-def _with_constants(code, real):
+def _with_constants(code: CodeType, real: type[np.floating[Any]]) -> CodeType:
     """`code` with its float literals in the kernel's type: one float64 constant makes a whole loop float64."""
     return code.replace(co_consts=_typed(code.co_consts, real))
 
 
-def rebind(function, words):
+def rebind(function: Function, words: Words) -> Function:
     """A copy of a plain function that sees `words`, and float constants of the type words['real']."""
     # A kernel read from disk imports the module of every function in it, and a user's may have been renamed since
     seen = {**function.__globals__, **words, "__name__": __name__}
@@ -68,7 +71,7 @@ def rebind(function, words):
     return types.FunctionType(_with_constants(function.__code__, words["real"]), seen, function.__name__)
 
 
-def digest(function):
+def digest(function: Function) -> str:
     """Text that changes when `function`, anything it calls, or a constant it reads changes."""
     code = function.__code__
     parts = [code.co_code.hex(), repr(code.co_consts), repr(code.co_names)]
@@ -82,12 +85,12 @@ def digest(function):
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def takes_powers(formula):
+def takes_powers(formula: Function) -> bool:
     """Whether a formula multiplies logarithms: then its parameters come in the type `wide`, log q comes `joined`."""
     return not {"power_q", "exp_product", "margin_exp"}.isdisjoint(formula.__code__.co_names)
 
 
-def _around(formula, variable, seen):
+def _around(formula: Function, variable: str, seen: Words) -> Words:
     """The functions between a template and a formula of this variable, `seen` being the words of the target."""
     words = {"formula": formula, "point": getattr(templates, f"point_of_{variable}")}
     if variable != "probability":
@@ -102,14 +105,16 @@ def _around(formula, variable, seen):
     return {**words, "scaled_point": templates.scaled_point_of_number, "parameter": softmax.real_parameter}
 
 
-def bound_template(template, formula, variable, words, wrap):
+def bound_template(
+    template: Function, formula: Function | None, variable: str | None, words: Words, wrap: Callable[[Function], Any]
+) -> Function:
     """`template` around `formula` in the vocabulary `words`; every callee goes through `wrap`, once."""
     words, linked = dict(words), {}
-    if formula is not None:
+    if formula is not None and variable is not None:
         check_formula(formula)
         words = {**_around(formula, variable, words), **words}
 
-    def link(function):
+    def link(function: Function) -> Function:
         callees = {}
         for name in function.__code__.co_names:
             callee = words.get(name, function.__globals__.get(name))
@@ -125,7 +130,7 @@ def bound_template(template, formula, variable, words, wrap):
 _callees: dict[tuple[str, str], Any] = {}  # kept: gradient, value and a second loss share most of theirs
 
 
-def _callee(function, options):
+def _callee(function: Function, options: str) -> Any:
     """The compiled form of a function that kernels call; the same one for all that call it."""
     from numba import njit
 
@@ -134,7 +139,14 @@ def _callee(function, options):
 
 
 @functools.cache
-def compiled(template, formula, variable, target, options="loop", layout=None):
+def compiled(
+    template: Function,
+    formula: Function | None,
+    variable: str | None,
+    target: str,
+    options: str = "loop",
+    layout: tuple[int, bool] | None = None,
+) -> Any:
     """The kernel of a template for a target, compiled at its first call or read from disk.
 
     `variable` is what the formula is one of: "probability" of the true class, "margin" or "residual". Both are None

@@ -2,11 +2,12 @@
 
 import functools
 import types
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numba import cuda
 
+from boostloss._types import Function
 from boostloss.kernels import batch, softmax, softmax_rows
 from boostloss.kernels.cpu import bound_template, takes_powers
 from boostloss.kernels.cuda_words import (
@@ -26,6 +27,8 @@ from boostloss.kernels.pairs import Pair
 THREADS = 4 if SIMULATED else 256  # of a block; the simulator has a Python thread for each
 CHUNK = 16 * THREADS  # rows of one partial sum: fixed, so that a sum does not depend on the device
 ZERO, f32 = np.float32(0), np.float32
+
+Definition: TypeAlias = tuple[Function, Function | None, str | None]  # template, formula and its variable
 
 OF_CLASSES = ("softmax_derivatives", "softmax_value", "soft_softmax_derivatives", "soft_softmax_value", "shift_classes")
 ROW_OF = {getattr(softmax, name): getattr(softmax_rows, name) for name in OF_CLASSES}
@@ -58,22 +61,22 @@ def term(*arguments: Any) -> Any:
     """What row i adds to sum k."""
 
 
-def plain_scalars(scalars):
+def plain_scalars(scalars: Any) -> Any:
     """As they are."""
     return scalars
 
 
-def scalars_of_row(scalars):
+def scalars_of_row(scalars: Any) -> Any:
     """Of a template with one tuple of hyper-parameters."""
     return pairs_of(scalars[0]), *scalars[1:]
 
 
-def scalars_of_two_classes(scalars):
+def scalars_of_two_classes(scalars: Any) -> Any:
     """Of a template with one such tuple for each of two classes."""
     return pairs_of(scalars[0]), pairs_of(scalars[1]), *scalars[2:]
 
 
-def row_kernel(n_rows, rows, scalars, outputs):
+def row_kernel(n_rows: int, rows: Any, scalars: Any, outputs: Any) -> None:
     """A template of arrays with one entry per row."""
     numbers = scalars_of(scalars)
     for i in range(cuda.grid(1), n_rows, cuda.gridsize(1)):
@@ -82,13 +85,13 @@ def row_kernel(n_rows, rows, scalars, outputs):
         stored(results, outputs, i)
 
 
-def slice_kernel(n_rows, rows, scalars, outputs):
+def slice_kernel(n_rows: int, rows: Any, scalars: Any, outputs: Any) -> None:
     """A template of one row, or one that changes its rows in place; arrays may have several entries per row."""
     for i in range(cuda.grid(1), n_rows, cuda.gridsize(1)):
         template(*row(rows, i, n_rows), *scalars, *outputs_of_row(outputs, i, n_rows))
 
 
-def sum_kernel(n_rows, rows, partial):
+def sum_kernel(n_rows: int, rows: Any, partial: Any) -> None:
     """The sums of every chunk, by pairs: partial is (chunks, sums, 2)."""
     high = cuda.shared.array(THREADS, f32)
     low = cuda.shared.array(THREADS, f32)  # on a line of its own: by that the simulator tells arrays apart
@@ -111,31 +114,31 @@ def sum_kernel(n_rows, rows, partial):
             cuda.syncthreads()
 
 
-def one_term(rows, i, k):
+def one_term(rows: Any, i: int, k: int) -> Any:
     """Of a template with one sum per chunk."""
     result = cell()
     template(*row(rows, i), result)
     return result[0]
 
 
-def one_of_three_terms(rows, i, k):
+def one_of_three_terms(rows: Any, i: int, k: int) -> Any:
     """Of a template with three sums per chunk."""
     result = three_cells()
     template(*row(rows, i), result)
     return result[0, 0] if k == 0 else (result[0, 1] if k == 1 else result[0, 2])
 
 
-def bin_term(rows, i, k):
+def bin_term(rows: Any, i: int, k: int) -> Any:
     """The weight of a row in bin k."""
     which, weight = row(rows, i)
     return weight[0] if which[0] == k else ZERO
 
 
-def cell():
+def cell() -> Any:
     """Replaced by that of the device."""
 
 
-def three_cells():
+def three_cells() -> Any:
     """Replaced as well."""
 
 
@@ -143,24 +146,24 @@ N_ARGUMENTS = {"probability": 4, "margin": 1, "residual": 1, "prediction": 2}  #
 TERM_OF = {batch.overlap_sums: one_of_three_terms, batch.bin_sums: bin_term}
 
 
-def _bound(kernel, **callees):
+def _bound(kernel: Function, **callees: Any) -> Function:
     """A kernel that calls these; what is no function of the device yet is made one."""
     return types.FunctionType(kernel.__code__, {**kernel.__globals__, **callees}, kernel.__name__)
 
 
-def _body(template, formula, variable):
+def _body(template: Function, formula: Function | None, variable: str | None) -> Any:
     return device_function(bound_template(template, formula, variable, WORDS, device_function))
 
 
-def _named(kernel, definition):
+def _named(kernel: Any, definition: Definition) -> Any:
     """The kernel under a name that a profiler shows."""
     body, formula, _ = definition
     kernel.__qualname__ = kernel.__name__ = f"{body.__name__}_{formula.__name__ if formula else 'plain'}"
     return cuda.jit(kernel)
 
 
-def _scalars_of(formula, variable):
-    if formula is None or not takes_powers(formula):
+def _scalars_of(formula: Function | None, variable: str | None) -> Any:
+    if formula is None or variable is None or not takes_powers(formula):
         return device_function(plain_scalars)
     prepare = scalars_of_row if variable in ("residual", "prediction") else scalars_of_two_classes
     n_params = formula.__code__.co_argcount - N_ARGUMENTS[variable]
@@ -168,7 +171,7 @@ def _scalars_of(formula, variable):
 
 
 @functools.cache
-def compiled_rows(definition, n_rows, n_outputs):
+def compiled_rows(definition: Definition, n_rows: int, n_outputs: int) -> Any:
     """The kernel of a template of arrays with an entry per row; `definition` is template, formula and variable."""
     if not n_outputs:
         return _compiled_slices(_body(*definition), definition, n_rows, 0)
@@ -183,19 +186,19 @@ def compiled_rows(definition, n_rows, n_outputs):
 
 
 @functools.cache
-def compiled_flat(definition, n_rows, n_outputs):
+def compiled_flat(definition: Definition, n_rows: int, n_outputs: int) -> Any:
     """The kernel of a template of K classes, as `softmax_rows` has it."""
     body = _body(ROW_OF[definition[0]], *definition[1:])
     return _compiled_slices(body, definition, n_rows, n_outputs)
 
 
-def _compiled_slices(body, definition, n_rows, n_outputs):
+def _compiled_slices(body: Any, definition: Definition, n_rows: int, n_outputs: int) -> Any:
     row, outputs = chain(slices_of_row, n_rows), chain(slices_of_row, n_outputs)
     return _named(_bound(slice_kernel, template=body, row=row, outputs_of_row=outputs), definition)
 
 
 @functools.cache
-def compiled_sums(definition, n_rows):
+def compiled_sums(definition: Definition, n_rows: int) -> Any:
     """The kernel of a template of sums."""
     term = TERM_OF.get(definition[0], one_term)
     callees = {name: device_function(CELLS[name], inline=True) for name in ("cell", "three_cells")}

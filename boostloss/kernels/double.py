@@ -4,7 +4,7 @@ Halves of 26 and 27 bits have exact products, which stay exact where LLVM fuses 
 """
 
 import math
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,32 +20,35 @@ LN2_LOW = f64(-2.1219444005469057e-4)  # log(2) - LN2_HIGH, which has 9 bits
 LEAST_EXPONENT, SAFE_QUOTIENT = f64(-746), f64(1e-290)
 ZERO, ONE = f64(0), f64(1)
 
+Joined: TypeAlias = tuple[float, float]
+Real = TypeVar("Real", float, np.float32)
 
-def high_half(x):
+
+def high_half(x: float) -> float:
     """The first 26 bits of x."""
     return i64(f64(x).view(i64) & HIGH_HALF).view(f64)
 
 
-def remainder(x, d, d_lost, y):
+def remainder(x: float, d: float, d_lost: float, y: float) -> float:
     """x - (d + d_lost) * y for y = x / d but for rounding."""
     y_high, d_high = high_half(y), high_half(d)
     y_low, d_low = y - y_high, (d - d_high) + d_lost
     return (x - y_high * d_high) - y_high * d_low - y_low * d_high - y_low * d_low
 
 
-def smaller_probability(e, larger):
+def smaller_probability(e: float, larger: float) -> float:
     """e / (1 + e) with the error of exp alone: e * larger, corrected by the remainder of the division."""
     y, d = e * larger, ONE + e
     return y + remainder(e, d, e - (d - ONE), y) * larger if y > SAFE_QUOTIENT else y
 
 
-def reciprocal(high, low):
+def reciprocal(high: float, low: float) -> Joined:
     """The quotient and, by the remainder of the division, what rounding took from it."""
     y = ONE / high
     return y, remainder(ONE, high, low, y) * y
 
 
-def exp_parts(x, low):
+def exp_parts(x: float, low: float) -> Joined:
     """exp(x - low) for x <= 0 with one rounding, 0.63 ulp: exp(x) * (1 - low) would have two. No second part.
 
     Cody-Waite reduction to 2**n exp(r), exp(r) = 1 + r + r**2 (1/2 + r/6 + ..), its series cut below 2**-58.
@@ -67,35 +70,35 @@ def exp_parts(x, low):
     return y * i64(once << i64(52)).view(f64) * i64((twice - once) << i64(52)).view(f64), ZERO
 
 
-def product_parts(a, a_low, b, b_low):
+def product_parts(a: float, a_low: float, b: float, b_low: float) -> Joined:
     """As it comes: gamma times its error is within bounds."""
     return a * b + a * b_low, ZERO
 
 
-def log1p_parts(x):
+def log1p_parts(x: float) -> Joined:
     """log(1 + x) for x >= 0 as n log(2) + log(1 + m), the first part exact."""
     bits = i64(i64(f64(ONE + x).view(i64) - THREE_QUARTERS_BITS) & EXPONENT_BITS)
     scale, n = i64(ONE_BITS - bits).view(f64), f64(i64(bits >> i64(52)))
     return n * LN2_HIGH, n * LN2_LOW + log1p(x * scale + (scale - ONE))
 
 
-def log1p_unit_parts(x):
+def log1p_unit_parts(x: float) -> Joined:
     """log(1 + x) for x in [0, 1] as it comes: the C library's is half an ulp from the truth."""
     return log1p(x), ZERO
 
 
-def joined(high, low):
+def joined(high: float, low: float) -> Joined:
     """As a pair."""
     return high, low
 
 
-def number(log_q):
+def number(log_q: Joined) -> float:
     """The sum of the pair."""
     high, low = log_q
     return high + low
 
 
-def power_q(q, log_q, gamma):
+def power_q(q: float, log_q: Joined, gamma: float) -> float:
     """exp(gamma * (high + low)) with an exact product gamma * high; q itself would cost gamma times its own error."""
     high, low = log_q
     x = gamma * high
@@ -108,25 +111,25 @@ def power_q(q, log_q, gamma):
     return ZERO if total < LEAST_EXPONENT else y + y * lost
 
 
-def two_sum(a, b):
+def two_sum(a: Real, b: Real) -> tuple[Real, Real]:
     """a + b and what rounding took from it (Knuth 1969)."""
     total = a + b
     back = total - a
     return total, (a - (total - back)) + (b - back)
 
 
-def exp_product(log_x, k):
+def exp_product(log_x: Joined, k: float) -> float:
     """As a power."""
     return power_q(ZERO, log_x, k)
 
 
-def plus(log_q, x):
+def plus(log_q: Joined, x: float) -> Joined:
     """To the pair."""
     total, lost = two_sum(log_q[0], x)
     return total, lost + log_q[1]
 
 
-def margin_exp(log_p, log_q, shift, scale):
+def margin_exp(log_p: Joined, log_q: Joined, shift: float, scale: float) -> tuple[float, float]:
     """The margin as a pair, its product in `power_q`."""
     d, lost = two_sum(log_p[0], -log_q[0])
     d, lost_too = two_sum(d, -shift)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Array, Function, Number, Numbers
 from boostloss.kernels import templates
 from boostloss.kernels.templates import formula, real
 
@@ -22,22 +23,22 @@ def rounded(y_true: Any, raw_prediction: Any) -> Any:
     """What a block holds of a row: binding replaces it by one of the following."""
 
 
-def rounded_prediction(y_true, raw_prediction):
+def rounded_prediction(y_true: Number, raw_prediction: Number) -> Number:
     """The raw prediction."""
     return real(raw_prediction)
 
 
-def rounded_residual(y_true, raw_prediction):
+def rounded_residual(y_true: Number, raw_prediction: Number) -> Number:
     """The residual."""
     return real(raw_prediction - y_true)
 
 
-def point_of_rounded_residual(y_true, r, *params):
+def point_of_rounded_residual(y_true: Number, r: Number, *params: Number) -> Any:
     """A formula of the residual."""
     return formula(r, *params)
 
 
-def rounded_block(y_true, raw_prediction, block):
+def rounded_block(y_true: Array, raw_prediction: Array, block: Array) -> Array:
     """Rounded rows."""
     for i in range(y_true.shape[0]):
         block[i] = rounded(y_true[i], raw_prediction[i])
@@ -45,18 +46,10 @@ def rounded_block(y_true, raw_prediction, block):
 
 
 def classes_derivatives(
-    y_true,
-    raw_prediction,
-    sample_weight,
-    negative,
-    positive,
-    class_weight,
-    exact,
-    relative_floor,
-    least,
-    gradient,
-    hessian,
-):
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
+) -> None:
     """Of two classes."""
     block = np.empty(BLOCK, real)
     for start in range(0, y_true.shape[0], BLOCK):
@@ -66,7 +59,10 @@ def classes_derivatives(
         loop(y, z, weight, negative, positive, class_weight, exact, relative_floor, least, g, h)
 
 
-def classes_value(y_true, raw_prediction, sample_weight, negative, positive, class_weight, value):
+def classes_value(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
+) -> None:
     """Of two classes."""
     block = np.empty(BLOCK, real)
     for start in range(0, y_true.shape[0], BLOCK):
@@ -76,7 +72,10 @@ def classes_value(y_true, raw_prediction, sample_weight, negative, positive, cla
         loop(y, z, weight, negative, positive, class_weight, value[rows])
 
 
-def numbers_derivatives(y_true, raw_prediction, sample_weight, params, exact, floor, gradient, hessian):
+def numbers_derivatives(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, exact: bool, floor: Number,
+    gradient: Array, hessian: Array
+) -> None:
     """Of a number."""
     block = np.empty(BLOCK, real)
     for start in range(0, y_true.shape[0], BLOCK):
@@ -85,7 +84,7 @@ def numbers_derivatives(y_true, raw_prediction, sample_weight, params, exact, fl
         loop(y, rounded_block(y, raw_prediction[rows], block), weight, params, exact, floor, g, h)
 
 
-def numbers_value(y_true, raw_prediction, sample_weight, params, value):
+def numbers_value(y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, value: Array) -> None:
     """Of a number."""
     block = np.empty(BLOCK, real)
     for start in range(0, y_true.shape[0], BLOCK):
@@ -94,7 +93,7 @@ def numbers_value(y_true, raw_prediction, sample_weight, params, value):
         loop(y, rounded_block(y, raw_prediction[rows], block), weight, params, value[rows])
 
 
-AROUND = {
+AROUND: dict[Function, Function] = {
     templates.binary_derivatives: classes_derivatives,
     templates.soft_binary_derivatives: classes_derivatives,
     templates.binary_value: classes_value,
@@ -104,7 +103,7 @@ AROUND = {
 }
 
 
-def words_around(template, variable):
+def words_around(template: Function, variable: str | None) -> dict[str, Any]:
     """What binding puts behind the names of this module."""
     if variable != "residual":
         return {"loop": template, "rounded": rounded_prediction}

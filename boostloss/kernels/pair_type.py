@@ -20,14 +20,14 @@ from boostloss.kernels.pairs import BINARY, UNARY, Pair, Single
 class PairType(types.Type):
     """The type of a `Pair`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(name="Pair")
 
-    def unify(self, typingctx, other):
+    def unify(self, typingctx: Any, other: Any) -> Any:
         """A pair and a number become a pair."""
         return self if isinstance(other, types.Float) else None
 
-    def can_convert_from(self, typingctx, other):
+    def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """Any float is one."""
         return Conversion.promote if isinstance(other, types.Float) else None
 
@@ -36,13 +36,13 @@ PAIR = PairType()
 ZERO = np.float32(0)
 
 
-def _make(context, builder, high, low):
+def _make(context: Any, builder: Any, high: Any, low: Any) -> Any:
     pair = cgutils.create_struct_proxy(PAIR)(context, builder)
     pair.high, pair.low = high, low
     return pair._getvalue()
 
 
-def _of_number(context, builder, kind, number):
+def _of_number(context: Any, builder: Any, kind: Any, number: Any) -> Any:
     high = context.cast(builder, number, kind, types.float32)
     return _make(context, builder, high, context.get_constant(types.float32, 0.0))
 
@@ -60,7 +60,7 @@ def _register_layout(extending: Any) -> None:
 
     @extending.register_model(PairType)
     class PairModel(extending.models.StructModel):  # which one, the target says
-        def __init__(self, manager, fe_type):
+        def __init__(self, manager: Any, fe_type: Any) -> None:
             super().__init__(manager, fe_type, [("high", types.float32), ("low", types.float32)])
 
     for name in ("high", "low"):
@@ -71,33 +71,33 @@ def _register_makers(extending: Any) -> None:
     """`Pair` of one number, two or a pair, and `Single` of any of them."""
 
     @extending.type_callable(Pair)
-    def type_pair(context):
-        def typer(high, low=None):
+    def type_pair(context: Any) -> Callable[..., Any]:
+        def typer(high: Any, low: Any = None) -> Any:
             return PAIR
 
         return typer
 
     @extending.lower_builtin(Pair, types.Float, types.Float)
-    def pair_of_parts(context, builder, signature, arguments):
+    def pair_of_parts(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         parts = (context.cast(builder, a, t, types.float32) for a, t in zip(arguments, signature.args, strict=True))
         return _make(context, builder, *parts)
 
     @extending.lower_builtin(Pair, types.Float)
-    def pair_of_number(context, builder, signature, arguments):
+    def pair_of_number(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _of_number(context, builder, signature.args[0], arguments[0])
 
     @extending.lower_builtin(Pair, PairType)
-    def pair_of_pair(context, builder, signature, arguments):
+    def pair_of_pair(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return arguments[0]
 
     @extending.type_callable(Single)
-    def type_single(context):
-        def typer(x):
+    def type_single(context: Any) -> Callable[..., Any]:
+        def typer(x: Any) -> Any:
             return types.float32
 
         return typer
 
-    def single(context, builder, signature, arguments):
+    def single(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.cast(builder, arguments[0], signature.args[0], types.float32)
 
     for kind in (types.Float, types.Integer, PairType):
@@ -108,11 +108,11 @@ def _register_casts(extending: Any) -> None:
     """A number is a pair; a pair rounds to a number."""
 
     @extending.lower_cast(types.Float, PairType)
-    def from_number(context, builder, given, wanted, number):
+    def from_number(context: Any, builder: Any, given: Any, wanted: Any, number: Any) -> Any:
         return _of_number(context, builder, given, number)
 
     @extending.lower_cast(PairType, types.Float)  # only `Single` asks for it: else numbers' own operators would
-    def to_number(context, builder, given, wanted, number):
+    def to_number(context: Any, builder: Any, given: Any, wanted: Any, number: Any) -> Any:
         pair = cgutils.create_struct_proxy(PAIR)(context, builder, value=number)
         return context.cast(builder, pair.high, types.float32, wanted)
 
@@ -140,11 +140,11 @@ class Callees:
         return self._bound[function]
 
 
-def _lifted_pair(x):
+def _lifted_pair(x: Any) -> Any:
     return x
 
 
-def _lifted_number(x):
+def _lifted_number(x: Any) -> Pair:
     return Pair(np.float32(x), ZERO)
 
 
@@ -155,10 +155,10 @@ def _register_arithmetic(extending: Any, callees: Callees, options: dict[str, An
         _overload_unary(extending, operation, callees.compiled(function), options)
 
     @extending.overload(operator.setitem, **options)
-    def typed_setitem(array, i, value):
+    def typed_setitem(array: Any, i: Any, value: Any) -> Callable[..., Any] | None:
         """Rounded, for formulas that return a pair."""
 
-        def store(array, i, value):
+        def store(array: Any, i: Any, value: Any) -> None:
             array[i] = value.high
 
         return store if isinstance(array, types.Array) and value == PAIR else None
@@ -166,18 +166,21 @@ def _register_arithmetic(extending: Any, callees: Callees, options: dict[str, An
     raised = callees.compiled(pairs.power)
 
     @extending.overload(operator.pow, **options)
-    def typed_power(a, n):
-        return (lambda a, n: raised(a, n)) if a == PAIR and isinstance(n, types.Integer) else None
+    def typed_power(a: Any, n: Any) -> Callable[..., Any] | None:
+        def of_pair(a: Any, n: Any) -> Any:
+            return raised(a, n)
+
+        return of_pair if a == PAIR and isinstance(n, types.Integer) else None
 
 
 def _overload_binary(extending: Any, operation: Any, function: Any, lift: Any, options: dict[str, Any]) -> None:
     @extending.overload(operation, **options)
-    def typed(a, b):
+    def typed(a: Any, b: Any) -> Callable[..., Any] | None:
         if PAIR not in (a, b) or not all(isinstance(t, (types.Float, PairType)) for t in (a, b)):
             return None
         lift_a, lift_b = lift[a == PAIR], lift[b == PAIR]
 
-        def of_two(a, b):
+        def of_two(a: Any, b: Any) -> Any:
             return function(lift_a(a), lift_b(b))
 
         return of_two
@@ -185,5 +188,8 @@ def _overload_binary(extending: Any, operation: Any, function: Any, lift: Any, o
 
 def _overload_unary(extending: Any, operation: Any, function: Any, options: dict[str, Any]) -> None:
     @extending.overload(operation, **options)
-    def typed(x):
-        return (lambda x: function(x)) if x == PAIR else None
+    def typed(x: Any) -> Callable[..., Any] | None:
+        def of_one(x: Any) -> Any:
+            return function(x)
+
+        return of_one if x == PAIR else None

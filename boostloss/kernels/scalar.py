@@ -35,32 +35,35 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Number
+
 exp, log, log1p, expm1, tanh, sqrt, hypot = math.exp, math.log, math.log1p, math.expm1, math.tanh, math.sqrt, math.hypot
 real = float  # the type of a row's numbers
 log1p_unit = math.log1p  # for arguments known to lie in [0, 1], as exp(-|m|) does: half the price of log1p on the CPU
 
 
-def power_q(q, log_q, gamma):
+def power_q(q: float, log_q: float, gamma: float) -> float:
     """q ** gamma for gamma >= 0, 0 ** 0 being 1; log_q is `joined`, for gamma multiplies its error."""
-    return q**gamma
+    power: float = q**gamma
+    return power
 
 
-def number(log_q):
+def number(log_q: float) -> float:
     """What is `joined` in the type of the row."""
     return log_q
 
 
-def exp_product(log_x, k):
+def exp_product(log_x: float, k: float) -> float:
     """exp(k log_x) for log_x <= 0, `joined`, and k >= 0, which multiplies its error."""
     return exp(k * log_x)
 
 
-def plus(log_q, x):
+def plus(log_q: float, x: float) -> float:
     """log_q + x, which is `joined` again."""
     return log_q + x
 
 
-def margin_exp(log_p, log_q, shift, scale):
+def margin_exp(log_p: float, log_q: float, shift: float, scale: float) -> tuple[float, float]:
     """x = scale (m - shift) of the margin m = log p - log q, and exp(-abs(x)), for scale multiplies the error of m."""
     x = scale * (log_p - log_q - shift)
     return x, exp(-abs(x))
@@ -69,42 +72,42 @@ def margin_exp(log_p, log_q, shift, scale):
 # Words of the templates, which a formula does not need
 
 
-def smaller_probability(e, larger):
+def smaller_probability(e: Number, larger: Number) -> Number:
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger
 
 
-def log_p_of(high, low):
+def log_p_of(high: Number, low: Number) -> Number:
     """log p from a sum: `joined` for a formula with `margin_exp`, for others added up."""
     return high + low
 
 
-def joined(high, low):
+def joined(high: Number, low: Number) -> Number:
     """high + low with more digits than `real` has: a double in SIMD, a pair in DOUBLE."""
     return high + low
 
 
-def exp_parts(x, low):
+def exp_parts(x: Number, low: Number) -> tuple[Number, Number]:
     """exp(x - low) as a sum, for x <= 0 and a small low."""
     return exp(x - low), 0.0
 
 
-def product_parts(a, a_low, b, b_low):
+def product_parts(a: Number, a_low: Number, b: Number, b_low: Number) -> tuple[Number, Number]:
     """(a + a_low) * (b + b_low) as a sum."""
     return (a + a_low) * (b + b_low), 0.0
 
 
-def log1p_parts(x):
+def log1p_parts(x: Number) -> tuple[Number, Number]:
     """log(1 + x) for x >= 0 as a sum, so that rounding takes nothing from its larger part."""
     return 0.0, log1p(x)
 
 
-def log1p_unit_parts(x):
+def log1p_unit_parts(x: Number) -> tuple[Number, Number]:
     """The same for x in [0, 1]."""
     return 0.0, log1p(x)
 
 
-def reciprocal(high, low):
+def reciprocal(high: Number, low: Number) -> tuple[Number, Number]:
     """1 / (high + low) as a sum."""
     return 1.0 / (high + low), 0.0
 
@@ -126,12 +129,12 @@ EXPONENT_BITS, FRACTION_BITS = i32(-0x800000), i32(0x7FFFFF)
 ONE_BITS, THREE_QUARTERS_BITS = i32(0x3F800000), i32(0x3F400000)
 
 
-def bits_of(x):
+def bits_of(x: np.float32) -> np.int32:
     """The 32 bits of a float32, as an integer."""
     return f32(x).view(i32)
 
 
-def from_bits(bits):
+def from_bits(bits: np.int32) -> np.float32:
     """The float32 that has these 32 bits."""
     return i32(bits).view(f32)
 
@@ -139,13 +142,13 @@ def from_bits(bits):
 # Numba makes the result of every integer operation 64 bits wide, and that does not vectorise on AVX2: hence all the i32
 
 
-def exp_remainder(r):
+def exp_remainder(r: np.float32) -> np.float32:
     """(exp(r) - 1 - r) / r**2 for |r| <= log(2) / 2."""
     high = f32(0.00138207339) * (r * r) + (f32(0.00836867746) * r + f32(0.0416682661))
     return high * (r * r) + (f32(0.166665211) * r + f32(0.49999994))
 
 
-def exp_reduced32(x, low, round_off):
+def exp_reduced32(x: np.float32, low: np.float32, round_off: np.float32) -> tuple[np.int32, np.float32, np.float32]:
     """Of exp(x - low) = 2**n exp(r): n, whose bits `round_off` puts below those of itself, and exp(r) as a sum."""
     shifted = x * LOG2_E + round_off
     n = shifted - round_off
@@ -158,21 +161,23 @@ def exp_reduced32(x, low, round_off):
     return bits_of(shifted), y, tail - (y - one)
 
 
-def exp_parts32(x, low):
+def exp_parts32(x: np.float32, low: np.float32) -> tuple[np.float32, np.float32]:
     """2**n = 2**(n + 24) * 2**-24, so that no factor is subnormal."""
     bits, y, lost = exp_reduced32(f32(-104) if x < f32(-104) else x, low, ROUND_POWER_OF_TWO)
     scale = from_bits(bits << i32(23))
     return y * scale * POWER_SCALE, lost * scale * POWER_SCALE
 
 
-def product_parts32(a, a_low, b, b_low):
+def product_parts32(
+    a: np.float32, a_low: np.float32, b: np.float32, b_low: np.float32
+) -> tuple[np.float32, np.float32]:
     """In double."""
     exact = (f64(a) + f64(a_low)) * (f64(b) + f64(b_low))
     rounded = f32(exact)
     return rounded, f32(exact - f64(rounded))
 
 
-def exp32(x):
+def exp32(x: np.float32) -> np.float32:
     """exp(x), any x; the scaling in two factors, each a normal number."""
     x = f32(89) if x > f32(89) else x
     twice, y, _ = exp_reduced32(f32(-104) if x < f32(-104) else x, ZERO, ROUND)  # n + 2 * 127
@@ -180,7 +185,7 @@ def exp32(x):
     return y * from_bits(once << i32(23)) * from_bits(i32(twice - once) << i32(23))
 
 
-def expm1_32(x):
+def expm1_32(x: np.float32) -> np.float32:
     """exp(x) - 1 as 2**n (r + remainder) + (2**n - 1); half of it until the last step, for 2**128 is no float32."""
     y = f32(89) if x > f32(89) else x
     y = f32(-18) if y < f32(-18) else y
@@ -192,7 +197,7 @@ def expm1_32(x):
     return x if abs(x) < f32(2.0**-25) else y  # halving would lose a bit of a subnormal
 
 
-def log_parts(n, m):
+def log_parts(n: np.float32, m: np.float32) -> tuple[np.float32, np.float32]:
     """n log(2) + log(1 + m) for an integer n and m in [-1/4, 1/2]: cut there, m = 2**-n (1 + x) - 1 has no rounding."""
     m2 = m * m
     y = (f32(0.1047263) * m + f32(-0.13163954)) * m2 + (f32(0.144776255) * m + f32(-0.166468769))
@@ -201,13 +206,13 @@ def log_parts(n, m):
     return n * LN2_HIGH, y * m2 + n * LN2_LOW + m
 
 
-def log_of(n, m):
+def log_of(n: np.float32, m: np.float32) -> np.float32:
     """The sum of the two parts."""
     high, low = log_parts(n, m)
     return high + low
 
 
-def log32(x):
+def log32(x: np.float32) -> np.float32:
     """log(x): exponent and fraction of x by its bits; -inf at 0, NaN below."""
     subnormal = x < SMALLEST_NORMAL
     bits = i32(bits_of(x * f32(2.0**23) if subnormal else x) - THREE_QUARTERS_BITS)
@@ -217,7 +222,7 @@ def log32(x):
     return y if x > ZERO else (-INFINITY if x == ZERO else NAN)
 
 
-def log1p32(x):
+def log1p32(x: np.float32) -> np.float32:
     """log(1 + x), any x: exponent n of 1 + x, then m = 2**-n (1 + x) - 1 from x itself; -inf at -1, NaN below."""
     huge = x > f32(2.0**100)
     y = x * f32(2.0**-23) if huge else x
@@ -229,7 +234,7 @@ def log1p32(x):
     return y if x > -ONE else (-INFINITY if x == -ONE else NAN)
 
 
-def log1p_parts32(x):
+def log1p_parts32(x: np.float32) -> tuple[np.float32, np.float32]:
     """The parts of log(1 + x) for finite x >= 0, NaN for NaN."""
     bits = i32(i32(bits_of(ONE + x) - THREE_QUARTERS_BITS) & EXPONENT_BITS)
     scale = from_bits(ONE_BITS - bits)
@@ -237,7 +242,7 @@ def log1p_parts32(x):
     return high, low if x >= ZERO else NAN
 
 
-def log1p_unit_parts32(x):
+def log1p_unit_parts32(x: np.float32) -> tuple[np.float32, np.float32]:
     """x and log(1 + x) - x for x in [0, 1]; the last step not by Estrin: 1.05 instead of 1.34 ulp for their sum."""
     x2 = x * x
     y = (f32(-0.00329046859) * x + f32(0.0200862419)) * x2 + (f32(-0.057457231) * x + f32(0.106611282))
@@ -246,13 +251,13 @@ def log1p_unit_parts32(x):
     return x, y * x2
 
 
-def log1p_unit32(x):
+def log1p_unit32(x: np.float32) -> np.float32:
     """log(1 + x) for x in [0, 1]."""
     high, low = log1p_unit_parts32(x)
     return low + high
 
 
-def tanh32(x):
+def tanh32(x: np.float32) -> np.float32:
     """tanh(x): a polynomial below 0.625, 1 - 2 / (exp(2 |x|) + 1) above."""
     t = x * x
     y = (f32(-0.0056922962) * (t * t) + (f32(0.0206281673) * t + f32(-0.0537365153))) * (t * t)
@@ -261,7 +266,7 @@ def tanh32(x):
     return y * t * x + x if abs(x) < f32(0.625) else (far if x > ZERO else -far)
 
 
-def hypot32(x, y):
+def hypot32(x: np.float32, y: np.float32) -> np.float32:
     """sqrt(x**2 + y**2), both sides scaled by a power of two where a square would leave the range of float32."""
     x, y = abs(x), abs(y)
     larger = x if x > y else y
@@ -272,7 +277,7 @@ def hypot32(x, y):
     return math.sqrt(x * x + y * y) * back
 
 
-def power_q32(q, log_q, gamma):
+def power_q32(q: np.float32, log_q: np.float64, gamma: np.float64) -> np.float32:
     """2**(gamma log2(q)), log_q finite: product and reduction in double, the rest in float32; q itself is not used."""
     x = f64(gamma) * LOG2_E_DOUBLE * log_q
     x = LOWEST_POWER if x < LOWEST_POWER else x
@@ -284,33 +289,35 @@ def power_q32(q, log_q, gamma):
     return y * from_bits(i32(f64(shifted).view(i64)) << i32(23)) * POWER_SCALE
 
 
-def joined32(high, low):
+def joined32(high: np.float32, low: np.float32) -> np.float64:
     """In double."""
     return f64(high) + f64(low)
 
 
-def number32(log_q):
+def number32(log_q: np.float64) -> np.float32:
     """Rounded to float32."""
     return f32(log_q)
 
 
-def exp_product32(log_x, k):
+def exp_product32(log_x: np.float64, k: np.float64) -> np.float32:
     """As a power."""
     return power_q32(ZERO, log_x, k)
 
 
-def plus32(log_q, x):
+def plus32(log_q: np.float64, x: np.float32) -> np.float64:
     """In double."""
     return f64(log_q) + f64(x)
 
 
-def margin_exp32(log_p, log_q, shift, scale):
+def margin_exp32(
+    log_p: np.float64, log_q: np.float64, shift: np.float64, scale: np.float64
+) -> tuple[np.float32, np.float32]:
     """The margin and the product in double."""
     d = log_p - log_q - f64(shift)
     return f32(f64(scale) * d), power_q32(ZERO, -abs(d), scale)
 
 
-def reciprocal32(high, low):
+def reciprocal32(high: np.float32, low: np.float32) -> tuple[np.float32, np.float32]:
     """The quotient and, by the remainder of the division in double, what rounding took from it."""
     y = ONE / high
     return y, f32(f64(1) - f64(y) * (f64(high) + f64(low))) * y
@@ -341,16 +348,16 @@ SIMD = {
 }
 
 
-def _exp_product(mp, log_x, k):
+def _exp_product(mp: Any, log_x: Any, k: Any) -> Any:
     return mp.exp(k * log_x)
 
 
-def _margin_exp(mp, log_p, log_q, shift, scale):
+def _margin_exp(mp: Any, log_p: Any, log_q: Any, shift: Any, scale: Any) -> tuple[Any, Any]:
     x = scale * (log_p - log_q - shift)
     return x, mp.exp(-abs(x))
 
 
-def mpmath_words(mp):
+def mpmath_words(mp: Any) -> dict[str, Any]:
     """The same words for mpmath numbers; `mp` is the mpmath context, which holds the number of digits."""
     names = ("exp", "log", "log1p", "expm1", "tanh", "sqrt", "hypot")
     # Partials, for binding must not look inside

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Array, Number, Numbers
 from boostloss.kernels.scalar import (
     exp_parts,
     joined,
@@ -45,17 +46,17 @@ def parameter(high: Any, low: Any) -> Any:
     """A hyper-parameter from its two parts: binding replaces it by one of the following."""
 
 
-def real_parameter(high, low):
+def real_parameter(high: Number, low: Number) -> Number:
     """In the type of the row."""
     return high
 
 
-def wide_parameter(high, low):
+def wide_parameter(high: Number, low: Number) -> Number:
     """In all its digits."""
     return wide(high) + wide(low)
 
 
-def row_parameter(row, place, i):
+def row_parameter(row: Array, place: np.int64, i: int) -> Number:
     """One hyper-parameter of a row."""
     return parameter(kept(row, place)[i], kept(row, place + MOST_PARAMETERS)[i])
 
@@ -64,22 +65,22 @@ def row_parameters(row: Any, i: Any) -> Any:
     """All hyper-parameters of a row, as many as the formula has: binding replaces it by one of the following."""
 
 
-def row_parameters_0(row, i):
+def row_parameters_0(row: Array, i: int) -> Numbers:
     """No hyper-parameter."""
     return ()
 
 
-def row_parameters_1(row, i):
+def row_parameters_1(row: Array, i: int) -> Numbers:
     """One hyper-parameter."""
     return (row_parameter(row, PARAMETERS, i),)
 
 
-def row_parameters_2(row, i):
+def row_parameters_2(row: Array, i: int) -> Numbers:
     """Two hyper-parameters."""
     return row_parameter(row, PARAMETERS, i), row_parameter(row, SECOND_PARAMETER, i)
 
 
-def row_parameters_3(row, i):
+def row_parameters_3(row: Array, i: int) -> Numbers:
     """Three hyper-parameters."""
     first, second = row_parameter(row, PARAMETERS, i), row_parameter(row, SECOND_PARAMETER, i)
     return first, second, row_parameter(row, THIRD_PARAMETER, i)
@@ -88,7 +89,7 @@ def row_parameters_3(row, i):
 ROW_PARAMETERS = row_parameters_0, row_parameters_1, row_parameters_2, row_parameters_3
 
 
-def difference(a, b):
+def difference(a: Number, b: Number) -> tuple[Number, Number]:
     """a - b and what rounding took from it (Knuth 1969); exp of the first alone loses abs(a - b) ulp."""
     d = a - b
     back = d - a
@@ -96,7 +97,7 @@ def difference(a, b):
     return d, low if abs(d) < np.float32(1e4) else ZERO  # the low part of an infinite difference is NaN
 
 
-def exp_and_sum(v, top, total, low):
+def exp_and_sum(v: Number, top: Number, total: Number, low: Number) -> tuple[Number, Number, Number]:
     """exp(v - top), and the sum of two parts with it added (Knuth 1969)."""
     d, d_low = difference(v, top)
     absent = d < LOWEST_LOG  # the own class: an exp that underflows would cost as much as ten others
@@ -107,7 +108,9 @@ def exp_and_sum(v, top, total, low):
     return e, new, low + ((total - (new - back)) + ((e - back) + e_low))
 
 
-def own_probability(d, low, rest, rest_low, inverse, inverse_low):
+def own_probability(
+    d: Number, low: Number, rest: Number, rest_low: Number, inverse: Number, inverse_low: Number
+) -> tuple[Number, Number, Number, Number]:
     """log p, log q, p and q of the own class: exp(d + low) stands against rest + rest_low = 1 / (inverse + ..)."""
     above = d >= ZERO
     factor, factor_low = rest if above else inverse, rest_low if above else inverse_low
@@ -129,38 +132,38 @@ def own_probability(d, low, rest, rest_low, inverse, inverse_low):
     return log_p, log_q, larger if up else smaller, smaller if up else larger
 
 
-def kept(row, what):
+def kept(row: Array, what: np.int64) -> Array:
     """One number of every row of a block."""
     return row[what * MOST_ROWS : (what + 1) * MOST_ROWS]
 
 
-def kept_sums(row):
+def kept_sums(row: Array) -> tuple[Array, Array, Array, Array]:
     """The sum over the other classes and its reciprocal, in two parts each."""
     return kept(row, REST), kept(row, REST_LOW), kept(row, INVERSE), kept(row, INVERSE_LOW)
 
 
-def block_size(n_classes):
+def block_size(n_classes: int) -> int:
     """Rows at a time, so that the scratch stays in the first cache; it divides the rows of a thread's slice."""
     return 256 if n_classes <= 8 else (128 if n_classes <= 16 else (64 if n_classes <= 32 else 32))
 
 
-def at(i, k, strides):
+def at(i: int, k: int, strides: tuple[int, int]) -> np.uint64:
     """Place of row i, class k; unsigned, for Numba would test a signed index for being negative (2.5 times slower)."""
     row_stride, class_stride = strides
     return np.uint64(i * row_stride + k * class_stride)
 
 
-def at_in_rows(i, k, strides):
+def at_in_rows(i: int, k: int, strides: tuple[int, int]) -> np.uint64:
     """Where a row lies together: LLVM sees that classes follow each other."""
     return np.uint64(i * strides[0] + k)
 
 
-def at_in_classes(i, k, strides):
+def at_in_classes(i: int, k: int, strides: tuple[int, int]) -> np.uint64:
     """Where a class lies together."""
     return np.uint64(i + k * strides[1])
 
 
-def fetch(raw_prediction, strides, start, size, share):
+def fetch(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """Raw predictions of a block, one class after the other."""
     block = raw_prediction[start * strides[0] :]
     for k in range(share.shape[0]):
@@ -168,7 +171,7 @@ def fetch(raw_prediction, strides, start, size, share):
             share[k, i] = block[at(i, k, strides)]
 
 
-def fetch_rows(raw_prediction, strides, start, size, share):
+def fetch_rows(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """The same, one row after the other: LLVM knows the number of classes."""
     block = raw_prediction[start * N_CLASSES :]
     for i in range(size):
@@ -176,7 +179,10 @@ def fetch_rows(raw_prediction, strides, start, size, share):
             share[k, i] = block[np.uint64(i * N_CLASSES + k)]
 
 
-def look_up(y_true, sample_weight, table, class_weight, start, size, share, row):
+def look_up(
+    y_true: Array, sample_weight: Array, table: Array, class_weight: Array, start: int, size: int, share: Array,
+    row: Array
+) -> None:
     """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
     own, weight = kept(row, OWN), kept(row, WEIGHT)
     label = y_true[start : start + size]
@@ -198,7 +204,7 @@ def look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
                 high[i], low[i] = table[k, j], table[k, n_params + j]
 
 
-def store(result, out, strides, start, size):
+def store(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """A block of results, one class after the other: three times as fast as row after row of any number of them."""
     block = out[start * strides[0] :]
     for k in range(result.shape[0]):
@@ -206,7 +212,7 @@ def store(result, out, strides, start, size):
             block[at(i, k, strides)] = result[k, i]
 
 
-def store_rows(result, out, strides, start, size):
+def store_rows(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """The same, one row after the other: the kernel takes 0.8 to 0.9 of the time."""
     block = out[start * N_CLASSES :]
     for i in range(size):
@@ -214,20 +220,20 @@ def store_rows(result, out, strides, start, size):
             block[np.uint64(i * N_CLASSES + k)] = result[k, i]
 
 
-def layout_of(array):
+def layout_of(array: Array) -> tuple[int, bool]:
     """Of a contiguous (n, K) array: K where kernels know it, else 0, and whether rows lie together."""
     in_rows = array.flags["C_CONTIGUOUS"]  # arrays of a device have it too
     return array.shape[1] if in_rows and array.shape[1] in BY_ROW else 0, in_rows
 
 
-def words_of_layout(n_classes, in_rows):
+def words_of_layout(n_classes: int, in_rows: bool) -> dict[str, Any]:
     """What binding puts behind `at`, `fetch` and `store`: a kernel for all layouts compiles for 1.5 times as long."""
     if n_classes:
         return {"N_CLASSES": np.int64(n_classes), "at": at_in_rows, "fetch": fetch_rows, "store": store_rows}
     return {"at": at_in_rows if in_rows else at_in_classes}
 
 
-def find_largest(size, share, row):
+def find_largest(size: int, share: Array, row: Array) -> None:
     """The largest raw prediction of every row."""
     largest = kept(row, TOP)
     for i in range(size):
@@ -238,7 +244,7 @@ def find_largest(size, share, row):
             largest[i] = top if v < top else v  # a NaN gets in
 
 
-def sum_up(size, share, row):
+def sum_up(size: int, share: Array, row: Array) -> None:
     """From raw predictions to exp(z_k - largest) and their sum.
 
     It has two parts: 1 - p of a dominant wrong class is the sum without its 1.
@@ -252,7 +258,7 @@ def sum_up(size, share, row):
             share[k, i], rest[i], rest_low[i] = exp_and_sum(share[k, i], largest[i], rest[i], rest_low[i])
 
 
-def row_probability(row, i):
+def row_probability(row: Array, i: int) -> tuple[Number, Number, Number, Number]:
     """log p, log q, p and q of the own class of a row, whose reciprocal of the sum is kept."""
     rest, rest_low = kept(row, REST)[i], kept(row, REST_LOW)[i]
     inverse, inverse_low = reciprocal(rest, rest_low)
@@ -261,14 +267,16 @@ def row_probability(row, i):
     return own_probability(d, low, rest, rest_low, inverse, inverse_low)
 
 
-def floored(h, g, relative_floor, least):
+def floored(h: Number, g: Number, relative_floor: Number, least: Number) -> Number:
     """The curvature, at least max(relative_floor * abs(g), least)."""
     floor = relative_floor * abs(g)
     floor = least if floor < least else floor
     return floor if h < floor else h
 
 
-def derivatives_of_other(e, sums, p, q, first, second, relative_floor, least):
+def derivatives_of_other(
+    e: Number, sums: Numbers, p: Number, q: Number, first: Number, second: Number, relative_floor: Number, least: Number
+) -> tuple[Number, Number]:
     """Gradient and curvature of a class that is not the row's own, from its exp, the sums over all such, and p and q.
 
     With its share r of the sum they are -first r and second r^2 - first r (1 - q r).
@@ -281,7 +289,9 @@ def derivatives_of_other(e, sums, p, q, first, second, relative_floor, least):
     return -g, floored((second * r - first * complement) * r, g, relative_floor, least)
 
 
-def derivatives_of_soft(e, sums, target, total, relative_floor, least):
+def derivatives_of_soft(
+    e: Number, sums: Numbers, target: Number, total: Number, relative_floor: Number, least: Number
+) -> tuple[Number, Number]:
     """Gradient and curvature of a class with soft labels, from its exp, the sums over all, and its share of labels."""
     rest, rest_low, inverse, inverse_low = sums
     p, q = e * inverse + e * inverse_low, (rest - e + rest_low) * inverse
@@ -289,7 +299,7 @@ def derivatives_of_soft(e, sums, target, total, relative_floor, least):
     return g, floored(total * p * q, g, relative_floor, least)
 
 
-def shift_classes(raw_prediction, n_rows, strides, offset, shifted):
+def shift_classes(raw_prediction: Array, n_rows: int, strides: tuple[int, int], offset: Array, shifted: Array) -> None:
     """Raw predictions with an offset of their class added."""
     for k in range(offset.shape[0]):
         for i in range(n_rows):
@@ -297,18 +307,9 @@ def shift_classes(raw_prediction, n_rows, strides, offset, shifted):
 
 
 def softmax_derivatives(
-    y_true,
-    sample_weight,
-    raw_prediction,
-    n_rows,
-    strides,
-    table,
-    class_weight,
-    relative_floor,
-    least,
-    gradient,
-    hessian,
-):
+    y_true: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int], table: Array,
+    class_weight: Array, relative_floor: Number, least: Number, gradient: Array, hessian: Array
+) -> None:
     """Class indices; own class g = first, h = second - p first; `derivatives_of_other` has the others.
 
     `table` (K, 2 P) has the hyper-parameters of every class, rounded, and then what rounding took from them: double
@@ -349,7 +350,10 @@ def softmax_derivatives(
         store(curve, hessian, strides, start, size)
 
 
-def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table, class_weight, value):
+def softmax_value(
+    y_true: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int], table: Array,
+    class_weight: Array, value: Array
+) -> None:
     """Class indices."""
     n_classes = len(class_weight)
     n = block_size(n_classes)
@@ -367,8 +371,9 @@ def softmax_value(y_true, sample_weight, raw_prediction, n_rows, strides, table,
 
 
 def soft_softmax_derivatives(
-    targets, sample_weight, raw_prediction, n_rows, strides, class_weight, relative_floor, least, gradient, hessian
-):
+    targets: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int],
+    class_weight: Array, relative_floor: Number, least: Number, gradient: Array, hessian: Array
+) -> None:
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
     n_classes = len(class_weight)
     n = block_size(n_classes)
@@ -397,7 +402,10 @@ def soft_softmax_derivatives(
         store(target, hessian, strides, start, size)
 
 
-def soft_softmax_value(targets, sample_weight, raw_prediction, n_rows, strides, class_weight, value):
+def soft_softmax_value(
+    targets: Array, sample_weight: Array, raw_prediction: Array, n_rows: int, strides: tuple[int, int],
+    class_weight: Array, value: Array
+) -> None:
     """-sum_k w_k t_k log p_k."""
     n_classes = len(class_weight)
     n = block_size(n_classes)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Array, Number, Numbers
 from boostloss.kernels.scalar import log1p_parts, reciprocal
 from boostloss.kernels.softmax import (
     derivatives_of_other,
@@ -25,12 +26,12 @@ LOWEST = np.float32(-np.inf)
 NONE = -1  # the own class of a row with soft labels
 
 
-def raw_of(raw_prediction, k, own):
+def raw_of(raw_prediction: Array, k: int, own: int) -> Number:
     """The raw prediction of a class; -inf of the row's own, so that it is no rest."""
     return LOWEST if k == own else real(raw_prediction[k])
 
 
-def sum_of_rest(raw_prediction, own):
+def sum_of_rest(raw_prediction: Array, own: int) -> tuple[Number, Number, Number]:
     """The largest raw prediction but the own one, and the sum of all exp(z - largest) in two parts."""
     top, rest, rest_low = LOWEST, ZERO, ZERO
     for k in range(raw_prediction.shape[0]):
@@ -41,7 +42,7 @@ def sum_of_rest(raw_prediction, own):
     return top, rest, rest_low
 
 
-def parameter_of(table, own, j):
+def parameter_of(table: Array, own: int, j: int) -> Number:
     """Hyper-parameter j of a row."""
     row = own if table.shape[0] > 1 else 0
     return parameter(table[row, j], table[row, table.shape[1] // 2 + j])
@@ -51,22 +52,22 @@ def table_parameters(table: Any, own: Any) -> Any:
     """All hyper-parameters of a row, as many as the formula has: binding replaces it by one of the following."""
 
 
-def table_parameters_0(table, own):
+def table_parameters_0(table: Array, own: int) -> Numbers:
     """No hyper-parameter."""
     return ()
 
 
-def table_parameters_1(table, own):
+def table_parameters_1(table: Array, own: int) -> Numbers:
     """One hyper-parameter."""
     return (parameter_of(table, own, 0),)
 
 
-def table_parameters_2(table, own):
+def table_parameters_2(table: Array, own: int) -> Numbers:
     """Two hyper-parameters."""
     return parameter_of(table, own, 0), parameter_of(table, own, 1)
 
 
-def table_parameters_3(table, own):
+def table_parameters_3(table: Array, own: int) -> Numbers:
     """Three hyper-parameters."""
     return parameter_of(table, own, 0), parameter_of(table, own, 1), parameter_of(table, own, 2)
 
@@ -75,7 +76,9 @@ def table_parameters_3(table, own):
 TABLE_PARAMETERS = table_parameters_0, table_parameters_1, table_parameters_2, table_parameters_3
 
 
-def own_point(raw_prediction, own, table, top, sums):
+def own_point(
+    raw_prediction: Array, own: int, table: Array, top: Number, sums: Numbers
+) -> tuple[Number, Number, Number, Number, Number]:
     """p and q of the own class, and value, first and second derivative of its formula."""
     d, low = difference(real(raw_prediction[own]), top)
     log_p, log_q, p, q = own_probability(d, low, *sums)
@@ -83,15 +86,16 @@ def own_point(raw_prediction, own, table, top, sums):
     return p, q, f, first, second
 
 
-def shift_classes(raw_prediction, offset, shifted):
+def shift_classes(raw_prediction: Array, offset: Array, shifted: Array) -> None:
     """Raw predictions with an offset of their class added."""
     for k in range(raw_prediction.shape[0]):
         shifted[k] = raw_prediction[k] + offset[k]
 
 
 def softmax_derivatives(
-    y_true, sample_weight, raw_prediction, table, class_weight, relative_floor, least, gradient, hessian
-):
+    y_true: Array, sample_weight: Array, raw_prediction: Array, table: Array, class_weight: Array,
+    relative_floor: Number, least: Number, gradient: Array, hessian: Array
+) -> None:
     """Class indices."""
     own = y_true[0]
     top, rest, rest_low = sum_of_rest(raw_prediction, own)
@@ -106,7 +110,9 @@ def softmax_derivatives(
         gradient[k], hessian[k] = first if k == own else g, own_h if k == own else h
 
 
-def softmax_value(y_true, sample_weight, raw_prediction, table, class_weight, value):
+def softmax_value(
+    y_true: Array, sample_weight: Array, raw_prediction: Array, table: Array, class_weight: Array, value: Array
+) -> None:
     """Class indices."""
     own = y_true[0]
     top, rest, rest_low = sum_of_rest(raw_prediction, own)
@@ -116,8 +122,9 @@ def softmax_value(y_true, sample_weight, raw_prediction, table, class_weight, va
 
 
 def soft_softmax_derivatives(
-    targets, sample_weight, raw_prediction, class_weight, relative_floor, least, gradient, hessian
-):
+    targets: Array, sample_weight: Array, raw_prediction: Array, class_weight: Array, relative_floor: Number,
+    least: Number, gradient: Array, hessian: Array
+) -> None:
     """Cross-entropy with a distribution of labels."""
     top, rest, rest_low = sum_of_rest(raw_prediction, NONE)
     sums = rest, rest_low, *reciprocal(rest, rest_low)
@@ -130,7 +137,9 @@ def soft_softmax_derivatives(
         gradient[k], hessian[k] = weight * g, weight * h
 
 
-def soft_softmax_value(targets, sample_weight, raw_prediction, class_weight, value):
+def soft_softmax_value(
+    targets: Array, sample_weight: Array, raw_prediction: Array, class_weight: Array, value: Array
+) -> None:
     """The same, -sum_k w_k t_k log p_k."""
     top, rest, rest_low = sum_of_rest(raw_prediction, NONE)
     high, low = log1p_parts(rest - ONE + rest_low)

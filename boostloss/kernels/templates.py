@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from boostloss._types import Array, Number, Numbers
 from boostloss.kernels.scalar import exp, joined, log1p_unit, log_p_of, number, smaller_probability
 
 real: Any = float  # a target's type of a row's numbers, and the one for the hyper-parameters of a power
@@ -27,7 +28,7 @@ def point(*arguments: Any) -> Any:
     """What the loops call, one of the functions named so below: binding replaces it."""
 
 
-def probability(m):
+def probability(m: Number) -> tuple[Number, Number, Number, Number]:
     """log p, log q, p and q of p = sigmoid(m), q = 1 - p, each to full relative precision.
 
     log q is `joined`: a power of q needs more digits of it than a row's numbers have.
@@ -42,17 +43,17 @@ def probability(m):
     return log_p, log_q, larger if up else smaller, smaller if up else larger
 
 
-def scaled_point(log_p, log_q, p, q, *params):
+def scaled_point(log_p: Number, log_q: Number, p: Number, q: Number, *params: Number) -> Any:
     """A formula of the probability of the true class that takes log q as it is."""
     return formula(log_p, log_q, p, q, *params)
 
 
-def scaled_point_of_number(log_p, log_q, p, q, *params):
+def scaled_point_of_number(log_p: Number, log_q: Number, p: Number, q: Number, *params: Number) -> Any:
     """Any other formula of the probability of the true class."""
     return formula(log_p, number(log_q), p, q, *params)
 
 
-def point_of_probability(m, *params):
+def point_of_probability(m: Number, *params: Number) -> tuple[Number, Number, Number, Number]:
     """Value, first and second derivative by the margin of the true class, and the second as its own curvature."""
     log_p, log_q, p, q = probability(m)
     f, first, second = scaled_point(log_p, log_q, p, q, *params)
@@ -60,34 +61,26 @@ def point_of_probability(m, *params):
     return f, first, h, h
 
 
-def point_of_margin(m, *params):
+def point_of_margin(m: Number, *params: Number) -> Any:
     """The same from a formula of the margin."""
     return formula(m, *params)
 
 
-def point_of_residual(y_true, raw_prediction, *params):
+def point_of_residual(y_true: Number, raw_prediction: Number, *params: Number) -> Any:
     """A formula of the residual; the subtraction runs in the arrays' own type, before rounding to the kernel's."""
     return formula(real(raw_prediction - y_true), *params)
 
 
-def point_of_prediction(y_true, raw_prediction, *params):
+def point_of_prediction(y_true: Number, raw_prediction: Number, *params: Number) -> Any:
     """A formula of the target and the raw prediction."""
     return formula(real(y_true), real(raw_prediction), *params)
 
 
 def binary_derivatives(
-    y_true,
-    raw_prediction,
-    sample_weight,
-    negative,
-    positive,
-    class_weight,
-    exact,
-    relative_floor,
-    least,
-    gradient,
-    hessian,
-):
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
+) -> None:
     """Labels 0 or 1; the curvature, or the second derivative, at least max(relative_floor * abs(gradient), least).
 
     No floor where that is NaN.
@@ -106,7 +99,10 @@ def binary_derivatives(
         hessian[i] = weight * (floor if h < floor else h)
 
 
-def binary_value(y_true, raw_prediction, sample_weight, negative, positive, class_weight, value):
+def binary_value(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
+) -> None:
     """Labels 0 or 1."""
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
@@ -119,18 +115,10 @@ def binary_value(y_true, raw_prediction, sample_weight, negative, positive, clas
 
 
 def soft_binary_derivatives(
-    y_true,
-    raw_prediction,
-    sample_weight,
-    negative,
-    positive,
-    class_weight,
-    exact,
-    relative_floor,
-    least,
-    gradient,
-    hessian,
-):
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], exact: bool, relative_floor: Number, least: Number, gradient: Array,
+    hessian: Array
+) -> None:
     """Labels in [0, 1]: y times the positive class plus 1 - y times the negative one, as two weighted rows would be."""
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
@@ -147,7 +135,10 @@ def soft_binary_derivatives(
         hessian[i] = weight_1 * (floor_1 if h_1 < floor_1 else h_1) + weight_0 * (floor_0 if h_0 < floor_0 else h_0)
 
 
-def soft_binary_value(y_true, raw_prediction, sample_weight, negative, positive, class_weight, value):
+def soft_binary_value(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, negative: Numbers, positive: Numbers,
+    class_weight: tuple[Number, Number], value: Array
+) -> None:
     """Labels in [0, 1]."""
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
@@ -158,7 +149,10 @@ def soft_binary_value(y_true, raw_prediction, sample_weight, negative, positive,
         value[i] = weight * positive_weight * y * f_1 + weight * negative_weight * (ONE - y) * f_0
 
 
-def elementwise_derivatives(y_true, raw_prediction, sample_weight, params, exact, floor, gradient, hessian):
+def elementwise_derivatives(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, exact: bool, floor: Number,
+    gradient: Array, hessian: Array
+) -> None:
     """The curvature, or the exact second derivative but at least floor * curvature (no floor where that is NaN)."""
     for i in range(y_true.shape[0]):
         _, g, second, curvature = point(y_true[i], raw_prediction[i], *params)
@@ -168,14 +162,16 @@ def elementwise_derivatives(y_true, raw_prediction, sample_weight, params, exact
         gradient[i], hessian[i] = weight * g, weight * (second if exact else curvature)
 
 
-def elementwise_value(y_true, raw_prediction, sample_weight, params, value):
+def elementwise_value(
+    y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, value: Array
+) -> None:
     """One value per row."""
     for i in range(y_true.shape[0]):
         f, _, _, _ = point(y_true[i], raw_prediction[i], *params)
         value[i] = (sample_weight[i] if sample_weight.size else ONE) * f
 
 
-def root_sums(y_true, raw_prediction, sample_weight, partial):
+def root_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """The sum of weight * sqrt(abs(formula)) of every chunk of CHUNK rows."""
     n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
@@ -186,7 +182,7 @@ def root_sums(y_true, raw_prediction, sample_weight, partial):
         partial[chunk] = total
 
 
-def chunk_sums(values, partial):
+def chunk_sums(values: Array, partial: Array) -> None:
     """The sum of every chunk of CHUNK rows, in float64."""
     n_rows = values.shape[0]
     for chunk in range(partial.shape[0]):
@@ -196,7 +192,7 @@ def chunk_sums(values, partial):
         partial[chunk] = total
 
 
-def limit(gradient, hessian, relative, least):
+def limit(gradient: Array, hessian: Array, relative: Number, least: Number) -> None:
     """Let the curvature be at most max(relative * abs(gradient), least), in place."""
     for i in range(gradient.shape[0]):
         most = relative * abs(gradient[i])
@@ -204,7 +200,7 @@ def limit(gradient, hessian, relative, least):
         hessian[i] = most if hessian[i] > most else hessian[i]
 
 
-def rescale(gradient, hessian, gradient_factor, hessian_factor):
+def rescale(gradient: Array, hessian: Array, gradient_factor: Number, hessian_factor: Number) -> None:
     """Multiply both in place."""
     for i in range(gradient.shape[0]):
         gradient[i] *= gradient_factor

@@ -4,10 +4,15 @@ import contextlib
 import functools
 import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from boostloss._types import Array, Floats
 from boostloss._validation import check_number
 from boostloss.kernels.templates import CHUNK
 
@@ -18,19 +23,20 @@ MIN_ROWS = 65536  # below this the kernel (30 to 100 microseconds) is done befor
 MIN_WORK_AFTER_ENGINE, WORK_OF_ENTRY = 1_200_000, 3
 SLICES_PER_THREAD, LEAST_SLICE = 4, 2 * CHUNK  # a slice takes Python some 10 microseconds
 _lock = threading.Lock()
-_pool, _pool_size = None, 0
+_pool: ThreadPoolExecutor | None = None
+_pool_size = 0
 _local = threading.local()
 
 
 @functools.cache
-def _available_cpus():
+def _available_cpus() -> int:
     """The CPUs this process may use, by affinity and cgroup."""
     import joblib
 
-    return joblib.cpu_count()
+    return int(joblib.cpu_count())
 
 
-def thread_count():
+def thread_count() -> int:
     """BOOSTLOSS_NUM_THREADS; else one inside a joblib worker, and the CPUs this process may use elsewhere."""
     text = os.environ.get("BOOSTLOSS_NUM_THREADS")
     if text:
@@ -44,16 +50,16 @@ def thread_count():
     return 1 if get_active_backend()[0].nesting_level else _available_cpus()
 
 
-def _executor(n_threads):
+def _executor(n_threads: int) -> ThreadPoolExecutor:
     """The pool, made at its first use and again when more threads are asked for or after a fork."""
     global _pool, _pool_size
     with _lock:
-        if _pool_size < n_threads:
+        if _pool is None or _pool_size < n_threads:
             _pool, _pool_size = ThreadPoolExecutor(n_threads, thread_name_prefix="boostloss"), n_threads
         return _pool
 
 
-def _forget_pool():
+def _forget_pool() -> None:
     """A forked child has none of its parent's threads; a lock taken in the parent would never be released."""
     global _pool, _pool_size, _lock
     _pool, _pool_size, _lock = None, 0, threading.Lock()
@@ -64,7 +70,7 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def after_an_engine():
+def after_an_engine() -> Iterator[None]:
     """For work that comes right after an engine's: few rows are not worth the fight for processors."""
     outer = getattr(_local, "least_work", 0)
     _local.least_work = MIN_WORK_AFTER_ENGINE
@@ -74,7 +80,7 @@ def after_an_engine():
         _local.least_work = outer
 
 
-def run_slices(call, n_rows, work=None):
+def run_slices(call: Callable[[slice], None], n_rows: int, work: int | None = None) -> None:
     """call(slice) on slices that begin at multiples of CHUNK, so that no row changes its place in a vector.
 
     Whoever is free takes the next slice: a thread of ours may wait for its processor, on which an engine's threads
@@ -88,7 +94,7 @@ def run_slices(call, n_rows, work=None):
     size = max(size, LEAST_SLICE)
     starts = iter(range(0, n_rows, size))  # one step of it is atomic
 
-    def take():
+    def take() -> None:
         for start in starts:
             call(slice(start, min(start + size, n_rows)))
 
@@ -100,7 +106,7 @@ def run_slices(call, n_rows, work=None):
             future.result()
 
 
-def _of_device(array):
+def _of_device(array: Array) -> ModuleType | None:
     """The module for arrays of a device, None for those of NumPy."""
     if isinstance(array, np.ndarray):
         return None
@@ -109,49 +115,54 @@ def _of_device(array):
     return cuda_launch
 
 
-def empty_like(array, dtype=None):
+def empty_like(array: Array, dtype: DTypeLike | None = None) -> Array:
     """An uninitialised array where `array` is: in memory or on the device."""
     device = _of_device(array)
     return device.empty(array.shape, dtype or array.dtype) if device else np.empty_like(array, dtype)
 
 
-def flat(array):
+def flat(array: Array) -> Array:
     """A view of a contiguous array as (n K,)."""
     return array.reshape(-1) if _of_device(array) else array.ravel(order="K")
 
 
-def in_memory(array):
+def in_memory(array: Any) -> Array:
     """The array, or a copy of one of the device."""
-    return array.copy_to_host() if _of_device(array) else array
+    host: Array = array.copy_to_host() if _of_device(array) else array
+    return host
 
 
-def run_rows(kernel, rows, scalars, outputs):
+def run_rows(kernel: Any, rows: Sequence[Array], scalars: tuple[Any, ...], outputs: Sequence[Array]) -> None:
     """kernel(*rows, *scalars, *outputs) with every non-empty array cut into slices of rows."""
     if device := _of_device(rows[0]):
-        return device.run_rows(kernel.definition, rows, scalars, outputs)
+        device.run_rows(kernel.definition, rows, scalars, outputs)
+        return
     n_rows = len(rows[0])
 
-    def call(part):
+    def call(part: slice) -> None:
         kernel(*[a[part] if a.size else a for a in rows], *scalars, *[a[part] for a in outputs])
 
     run_slices(call, n_rows)
 
 
-def run_flat(kernel, rows, raw, scalars, outputs):
+def run_flat(
+    kernel: Any, rows: Sequence[Array], raw: Array, scalars: tuple[Any, ...], outputs: Sequence[Array]
+) -> None:
     """kernel(*rows, raw, n_rows, strides, *scalars, *outputs) for (n, K) arrays of either memory order, passed on flat.
 
     Row i, class k of them is at i * strides[0] + k * strides[1]; the arrays of `rows` are (n,), flat (n, K), or empty.
     """
     if device := _of_device(raw):
-        return device.run_flat(kernel.definition, rows, raw, scalars, outputs)
+        device.run_flat(kernel.definition, rows, raw, scalars, outputs)
+        return
     n_rows, n_classes = raw.shape
     strides = (n_classes, 1) if raw.flags.c_contiguous else (1, n_rows)
     flats = [flat(a) for a in (raw, *outputs)]
 
-    def cut(array, part):
+    def cut(array: Array, part: slice) -> Array:
         return array[part] if array.size == n_rows else array[part.start * strides[0] :]
 
-    def call(part):
+    def call(part: slice) -> None:
         z, *out = (cut(a, part) for a in flats)
         size = part.stop - part.start  # the length of a flat array does not tell
         kernel(*[cut(a, part) if a.size else a for a in rows], z, size, strides, *scalars, *out)
@@ -159,7 +170,15 @@ def run_flat(kernel, rows, raw, scalars, outputs):
     run_slices(call, n_rows, WORK_OF_ENTRY * raw.size)
 
 
-def sum_chunks(kernel, rows, n_sums=None):
+@overload
+def sum_chunks(kernel: Any, rows: Sequence[Array]) -> float: ...
+
+
+@overload
+def sum_chunks(kernel: Any, rows: Sequence[Array], n_sums: int) -> Floats: ...
+
+
+def sum_chunks(kernel: Any, rows: Sequence[Array], n_sums: int | None = None) -> Any:
     """The sum over all rows of what kernel(*rows, partial) adds up per chunk of CHUNK rows: one number, or `n_sums`."""
     if device := _of_device(rows[0]):
         return device.sum_chunks(kernel.definition, rows, n_sums)
@@ -167,7 +186,7 @@ def sum_chunks(kernel, rows, n_sums=None):
     n_chunks = -(-n_rows // CHUNK)
     partial = np.empty(n_chunks if n_sums is None else (n_chunks, n_sums))
 
-    def call(part):
+    def call(part: slice) -> None:
         kernel(*[a[part] if a.size else a for a in rows], partial[part.start // CHUNK : -(-part.stop // CHUNK)])
 
     run_slices(call, n_rows)

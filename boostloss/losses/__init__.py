@@ -10,6 +10,7 @@ from boostloss.losses.log_link import Gamma, Poisson, Tweedie
 from boostloss.losses.margin import Exponential, Hinge, ModifiedHuber, Perceptron, QuadraticHinge, SquaredHinge
 from boostloss.losses.margin_base import MarginLoss
 from boostloss.losses.multilabel import MultiLabel
+from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.poly import Poly1, Poly1Focal
 from boostloss.losses.prior import LDAM, LogitAdjusted
 from boostloss.losses.quantile import Expectile, Quantile
@@ -67,4 +68,5 @@ __all__ = [
     "Tversky",
     "Tweedie",
     "Welsch",
+    "hyper_parameters",
 ]

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from boostloss._types import Array, Floats, OfProbability, Parameters
 from boostloss._validation import check_number
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.scalar import log, log1p, plus, power_q, real
 from boostloss.kernels.threads import run_rows
-from boostloss.losses.base import target_of
+from boostloss.losses.base import Targets, target_of
 from boostloss.losses.classification_base import LEAST_CURVATURE, ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.probability import minus_log_ratio
@@ -47,14 +48,14 @@ class Asymmetric(ClassificationLoss):
     gamma_neg: float = 4.0
     clip: float = 0.05
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("gamma_pos", self.gamma_pos, low=0)
         check_number("gamma_neg", self.gamma_neg, low=0)
         check_number("clip", self.clip, low=0, high=1, high_open=True)
 
     @staticmethod
-    def point(log_p, log_q, p, q, gamma, clip):
+    def point(log_p: float, log_q: float, p: float, q: float, gamma: float, clip: float) -> OfProbability:
         """-u^gamma log(1 - u), u = max(q - clip, 0), v = 1 - u; the focal loss where clip is 0."""
         c, g = real(clip), real(gamma)
         plain, gap = c == 0.0, q - c
@@ -68,10 +69,12 @@ class Asymmetric(ClassificationLoss):
         second = power * (g * over * p * inner - p * q * q * excess)
         return -power * log_v if counts else 0.0, first if counts else 0.0, second if counts else 0.0
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         return [(float(self.gamma_neg), float(self.clip)), (float(self.gamma_pos), 0.0)]
 
-    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
         super()._derivatives(targets, raw, curvature, gradient, hessian)
         if (curvature or self.curvature) == "auto" and self.clip and 0 < self.gamma_neg < 1:
             # the second derivative has a pole where negatives begin to count
@@ -79,7 +82,7 @@ class Asymmetric(ClassificationLoss):
             limits = tuple(map(gradient.dtype.type, (LARGEST_CURVATURE, LEAST_CURVATURE)))
             run_rows(compiled(templates.limit, None, None, target), (gradient, hessian), limits, ())
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         columns = []
         for k, (gamma, clip) in enumerate(self._class_parameters(2)):
             parts = (part[:, k] for part in (log_p, log_q, p, q))
@@ -87,7 +90,7 @@ class Asymmetric(ClassificationLoss):
         return np.column_stack(columns)
 
 
-def _log_slope(gamma, clip, log_p, log_q, p, q):
+def _log_slope(gamma: float, clip: float, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
     """log(-f') = gamma log u + log(gamma p ratio + p / v) of one class; NO_SLOPE where nothing counts."""
     counts = q > clip
     u = np.where(counts, q - clip, 1.0)

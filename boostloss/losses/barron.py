@@ -1,5 +1,6 @@
 """Barron's loss of the residual r: one parameter leads from the squared error to losses that level off."""
 
+from boostloss._types import Array, OfNumber, Parameters
 from boostloss._validation import check_number
 from boostloss.kernels.double import two_sum
 from boostloss.kernels.scalar import exp_product, expm1, joined, log1p_parts, real, sqrt
@@ -40,28 +41,29 @@ class Barron(ScaledLoss):
     Barron, CVPR 2019.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.3
+    scale_name, auto_factor = "scale", 1.3
 
     alpha: float = 1.0
     scale: float | str = "auto"
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("alpha", self.alpha, high=2)
 
     @property
-    def has_far_minima(self):  # type: ignore[override]  # read only, because it follows from alpha
+    def has_far_minima(self) -> bool:  # type: ignore[override]  # read only, because it follows from alpha
         """Whether it is not convex."""
         return self.alpha < 1
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[Parameters, Array | None]:
         """Return alpha and the scale as numbers, and the weights."""
         scale, sample_weight = super().prepare(y_true, raw_prediction, sample_weight)
         return (float(self.alpha), *scale), sample_weight
 
     @staticmethod
-    def point(r, alpha, c):
+    def point(r: float, alpha: float, c: float) -> OfNumber:
         """With y = x^2 / b and t = log(1 + y) the weight is exp(-b t / 2): its root, for r root^2 underflows later."""
         alpha = LEAST_ALPHA if alpha < LEAST_ALPHA else alpha
         gap, lost = two_sum(2.0, -alpha)

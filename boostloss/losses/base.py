@@ -5,12 +5,33 @@ import functools
 import inspect
 import re
 import sys
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike, DTypeLike
 
+from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_choice, check_raw_prediction
+
+if TYPE_CHECKING:
+    from boostloss.objective import Metric
+
+    class BaseEstimator:
+        """That of scikit-learn, which has no types: whatever a loss is asked for would be `Any`."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Hyper-parameters by name."""
+
+        def set_params(self, **params: Any) -> Self:
+            """Set some of them."""
+
+        @classmethod
+        def _get_param_names(cls) -> list[str]: ...
+else:
+    from sklearn.base import BaseEstimator
 
 ENGINES = ("xgboost", "lightgbm")
 
@@ -19,28 +40,28 @@ ENGINES = ("xgboost", "lightgbm")
 class Targets:
     """Labels and weights of one data set, checked, in the kernels' types."""
 
-    y_true: np.ndarray  # (n,); (n, K) for soft labels of K classes
-    sample_weight: np.ndarray  # (n,), or empty: no weights
+    y_true: Array  # (n,); (n, K) for soft labels of K classes
+    sample_weight: Array  # (n,), or empty: no weights
     n_outputs: int  # 1, or the number of columns of a raw prediction
     soft: bool = False  # labels between the classes
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> int:
         """Number of rows."""
         return len(self.y_true)
 
     @property
-    def n_classes(self):
+    def n_classes(self) -> int:
         """Number of classes of a classification loss: one raw prediction per row is two of them."""
         return max(self.n_outputs, 2)
 
     @functools.cached_property
-    def by_class(self):
+    def by_class(self) -> Array:
         """Soft labels of K classes on flat, one class after the other."""
         return self.y_true.T.ravel()
 
     @property
-    def total_weight(self):
+    def total_weight(self) -> float:
         """The sum of the weights; the number of rows without weights."""
         return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(self.n_rows)
 
@@ -54,7 +75,7 @@ class Training:
     row_count: float = 1.0  # the mean curvature of a row: `lambda` and `min_child_weight` are in units of it
 
 
-def target_of(dtype, raw_dtype):
+def target_of(dtype: DTypeLike, raw_dtype: DTypeLike) -> str:
     """The compile target of a result type and that of raw predictions: fast float32, or accurate float64."""
     if dtype != np.float32:
         return "double"
@@ -62,12 +83,12 @@ def target_of(dtype, raw_dtype):
 
 
 @functools.cache
-def formula_parameters(point, n_arguments):
+def formula_parameters(point: Callable[..., Any], n_arguments: int) -> tuple[str, ...]:
     """The names of the hyper-parameters a `point` takes after its first `n_arguments` arguments."""
     return tuple(inspect.signature(point).parameters)[n_arguments:]
 
 
-def _inside_an_engine(frame):
+def _inside_an_engine(frame: FrameType) -> bool:
     """Whether `frame` runs a method of an estimator of XGBoost or LightGBM."""
     owner = type(frame.f_locals.get("self"))
     return any(base.__module__.partition(".")[0] in ENGINES for base in owner.__mro__)
@@ -84,7 +105,14 @@ class Loss(BaseEstimator):
     of_batch = False  # values and gradients of a row depend on the other rows
     row_by_row = True  # a row's results depend on that row alone, and are derivatives of each other
 
-    def get_params(self, deep=True):
+    point: ClassVar[Callable[..., tuple[float, ...]]]  # the formula, a static method
+    variable: str  # of `point`: "probability", "margin", "residual" or "prediction"
+    n_outputs: int  # of a loss for numbers: raw predictions of a row
+    n_classes_: int  # of a resolved loss for classes
+    n_labels_: int  # of a resolved loss for several labels
+    _memory: Memory | None  # where it has a training of its own
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Hyper-parameters by name.
 
         Parameters
@@ -102,7 +130,7 @@ class Loss(BaseEstimator):
             return {}
         return super().get_params(deep=deep)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the loss as a plain dict, which JSON can hold.
 
         Returns
@@ -121,7 +149,7 @@ class Loss(BaseEstimator):
         return to_dict(self)
 
     @classmethod
-    def from_dict(cls, description):
+    def from_dict(cls, description: dict[str, Any]) -> Self:
         """Make a loss from what `to_dict` returned.
 
         ``Loss.from_dict`` makes any loss of boostloss; one of your own is made by its class only,
@@ -142,13 +170,14 @@ class Loss(BaseEstimator):
         """
         from boostloss.losses.persistence import from_dict
 
-        return from_dict(cls, description)
+        loss: Self = from_dict(cls, description)
+        return loss
 
-    def _validate(self):
+    def _validate(self) -> None:
         """Check the hyper-parameters; subclasses extend this."""
         check_choice("curvature", self.curvature, self.curvatures)
 
-    def resolve(self, y_true, sample_weight=None):
+    def resolve(self, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Return a copy in which everything that depends on the training labels is a number.
 
         Parameters
@@ -166,14 +195,20 @@ class Loss(BaseEstimator):
         self._targets(y_true, sample_weight, self._n_outputs_of(y_true), np.float64)
         return copy.copy(self)
 
-    def _targets_key(self):
+    def _targets(
+        self, y_true: ArrayLike, sample_weight: ArrayLike | None, n_outputs: int, dtype: DTypeLike
+    ) -> Targets:
+        """Labels and weights, checked, for kernels of a type."""
+        raise NotImplementedError
+
+    def _targets_key(self) -> Hashable:
         """What the targets of a data set depend on."""
         return type(self), getattr(self, "label_smoothing", None)
 
-    def _n_outputs_of(self, y_true):
+    def _n_outputs_of(self, y_true: ArrayLike) -> int:
         return 1
 
-    def loss(self, y_true, raw_prediction, sample_weight=None):
+    def loss(self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """Value of the loss of every row.
 
         Parameters
@@ -194,7 +229,14 @@ class Loss(BaseEstimator):
         loss._values(targets, raw, value)
         return value
 
-    def gradient_hessian(self, y_true, raw_prediction, sample_weight=None, *, curvature=None):
+    def gradient_hessian(
+        self,
+        y_true: ArrayLike,
+        raw_prediction: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        curvature: str | None = None,
+    ) -> tuple[Array, Array]:
         """First derivative and curvature with respect to the raw prediction, row by row.
 
         Parameters
@@ -216,7 +258,9 @@ class Loss(BaseEstimator):
         shape = np.shape(raw_prediction)
         return gradient.reshape(shape), hessian.reshape(shape)
 
-    def _checked(self, y_true, raw_prediction, sample_weight):
+    def _checked(
+        self, y_true: ArrayLike, raw_prediction: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, Targets, Self]:
         """Raw predictions and targets ready for a kernel, and this loss with its class weights as numbers."""
         self._validate()
         raw = check_raw_prediction(raw_prediction)
@@ -227,35 +271,85 @@ class Loss(BaseEstimator):
             raise ValueError(f"y_true has {len(targets.y_true)} rows, must have {len(raw)} as raw_prediction has.")
         return raw, targets, self._with_numbers(targets)
 
-    def _with_numbers(self, targets):
+    def fit_intercept_only(self, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float | Array:
+        """Best constant raw prediction: where the weighted gradients sum to zero.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,), or (n, L) for L labels per row
+            Training labels.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float, or ndarray of shape (K,) for K raw predictions per row
+            For K classes margins with mean 0, a class without rows counting as half an average row; so does a row
+            without the label, or with it, that several labels per row lack. For numbers in the unit of y; with a link
+            the link of it.
+
+        Raises
+        ------
+        ValueError
+            If the best constant is infinite: there is one class only, or the posterior does not reach the share of one,
+            or every count is 0.
+        """
+        self._validate()
+        return self._best_constant(y_true, sample_weight)
+
+    def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float | Array:
+        """Find it, for hyper-parameters that are valid."""
+        raise NotImplementedError
+
+    def prepare(self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None) -> Any:
+        """Return the parameters of `point`, and the weights of this round."""
+        raise NotImplementedError
+
+    def _prepared(self, targets: Targets, raw: Array) -> tuple[Any, Array]:
+        """What `prepare` makes of targets: their weights are an array in any case."""
+        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        return params, weight
+
+    def _with_numbers(self, targets: Targets) -> Self:
         """This loss, resolved with the labels at hand where it has not been."""
         return self
 
-    def _remembering(self, memory):
+    def _remembering(self, memory: Memory | None) -> Self:
         """This loss with the memory of a training, a dict, or None where it has no training of its own."""
         return self
 
-    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
+        """Fill `value`."""
+        raise NotImplementedError
+
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
+        """Fill `gradient` and `hessian`; None is the curvature this loss was made with."""
+        raise NotImplementedError
+
+    def _engine_derivatives(
+        self, targets: Targets, raw: Array, training: Training, gradient: Array, hessian: Array
+    ) -> None:
         """Gradient and curvature as an engine gets them: here, as they are."""
         self._derivatives(targets, raw, None, gradient, hessian)
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """What the metric is called in an engine's log."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property
-    def metric(self):
+    def metric(self) -> "Metric":
         """Evaluation metric of this loss for every engine API: its weighted mean, lower is better."""
         from boostloss.objective import Metric
 
         return Metric(self)
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         """What the metric averages: the loss, unless its scale moves from round to round."""
         self._values(targets, raw, value)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> tuple[Array, Array]:
         """Evaluate the objective: (y_true, y_pred[, sample_weight]) arrays, or (y_pred, DMatrix or Dataset).
 
         Returns

@@ -1,14 +1,17 @@
 """Losses of two classes with a statistic of the whole batch: gradient harmonising, and overlap (Dice, Tversky)."""
 
 import copy
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from boostloss._types import Array, Floats, Memory, Parameters
 from boostloss._validation import check_integer, check_number
 from boostloss.kernels import batch
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import empty_like, run_rows, sum_chunks
-from boostloss.losses.base import target_of
+from boostloss.losses.base import Targets, target_of
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import LEAST_CURVATURE, ClassificationLoss
 from boostloss.losses.parameters import hyper_parameters
@@ -51,12 +54,12 @@ class GradientHarmonized(CrossEntropy):
     bins: int = 10
     momentum: float = 0.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_integer("bins", self.bins, low=1)
         check_number("momentum", self.momentum, low=0, high=1, high_open=True)
 
-    def _remembering(self, memory):
+    def _remembering(self, memory: Memory | None) -> Self:
         if not self.momentum:
             return self
         if memory is None:
@@ -68,7 +71,9 @@ class GradientHarmonized(CrossEntropy):
         remembering._memory = memory
         return remembering
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[list[Parameters], Array | None]:
         """Return no parameters of `point`, and the weights of this round."""
         weight = np.empty(0, y_true.dtype) if sample_weight is None else sample_weight
         real, target = y_true.dtype.type, target_of(y_true.dtype, raw_prediction.dtype)
@@ -89,11 +94,11 @@ class GradientHarmonized(CrossEntropy):
         return self._class_parameters(2), weights
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The cross-entropy: values of two rounds cannot be compared."""
         return CrossEntropy().metric_name
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         self._plain()._values(targets, raw, value)
 
 
@@ -126,41 +131,44 @@ class Tversky(ClassificationLoss):
     of_batch = True
     row_by_row = False
     curvatures = ("auto",)
+    alpha: float  # of false positives: here never None
 
-    def __init__(self, *, alpha=0.5, beta=0.5, smooth=1.0):
+    def __init__(self, *, alpha: float = 0.5, beta: float = 0.5, smooth: float = 1.0) -> None:
         self.alpha = alpha
         self.beta = beta
         self.smooth = smooth
         self._validate()
 
-    def _validate(self):
+    def _validate(self) -> None:
         for name in ("alpha", "beta"):
             check_number(name, getattr(self, name), low=0)
         if self.alpha == self.beta == 0:
             raise ValueError("alpha == 0 and beta == 0, one of them must be > 0.")
         check_number("smooth", self.smooth, low=0, low_open=True)
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         return [()] * n_classes
 
-    def _counts(self, targets, raw):
+    def _counts(self, targets: Targets, raw: Array) -> tuple[float, float, float]:
         """N and D of the index N / D, and D - N without cancellation."""
         kernel = compiled(batch.overlap_sums, None, None, target_of(targets.y_true.dtype, raw.dtype), "sum")
         hits, alarms, misses = sum_chunks(kernel, (targets.y_true, raw, targets.sample_weight), 3)
         missing = self.alpha * alarms + self.beta * misses
         return hits + self.smooth, hits + self.smooth + missing, missing
 
-    def _of_index(self, rest):
+    def _of_index(self, rest: float) -> tuple[float, float]:
         """The loss and its slope by rest = 1 - N / D."""
         return rest, 1.0
 
-    def _values(self, targets, raw, value):
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
         _, D, missing = self._counts(targets, raw)
         value[:] = self._of_index(missing / D)[0]
         if targets.sample_weight.size:
             value *= targets.sample_weight
 
-    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
         real = gradient.dtype.type
         N, D, missing = self._counts(targets, raw)
         scale = targets.total_weight * self._of_index(missing / D)[1] / D**2
@@ -169,22 +177,12 @@ class Tversky(ClassificationLoss):
         kernel = compiled(batch.overlap_derivatives, None, None, target_of(real, raw.dtype))
         run_rows(kernel, (targets.y_true, raw, targets.sample_weight), scalars, (gradient, hessian))
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         return margins / 2
 
-    def fit_intercept_only(self, y_true, sample_weight=None):
-        """Log odds of the base rate: the best constant itself is infinite.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-        """
-        return CrossEntropy().fit_intercept_only(y_true, sample_weight)
+    def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float | Array:
+        """Log odds of the base rate: the best constant itself is infinite."""
+        return CrossEntropy()._best_constant(y_true, sample_weight)
 
 
 class Dice(Tversky):
@@ -202,7 +200,7 @@ class Dice(Tversky):
 
     alpha = beta = 0.5
 
-    def __init__(self, *, smooth=1.0):
+    def __init__(self, *, smooth: float = 1.0) -> None:
         self.smooth = smooth
         self._validate()
 
@@ -227,13 +225,13 @@ class FocalTversky(Tversky):
     gamma is one over this one.
     """
 
-    def __init__(self, *, alpha=0.3, beta=0.7, gamma=0.75, smooth=1.0):
+    def __init__(self, *, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75, smooth: float = 1.0) -> None:
         self.gamma = gamma
         super().__init__(alpha=alpha, beta=beta, smooth=smooth)
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("gamma", self.gamma, low=0, low_open=True)
 
-    def _of_index(self, rest):
+    def _of_index(self, rest: float) -> tuple[float, float]:
         return rest**self.gamma, self.gamma * rest ** (self.gamma - 1) if rest > 0 else 0.0

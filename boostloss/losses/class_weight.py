@@ -1,15 +1,20 @@
 """Weights of the classes: alpha, pos_weight and class_weight are three ways to write them."""
 
-import numbers
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boostloss._types import ClassWeight, Floats, OfClasses
 from boostloss._validation import check_number
+
+if TYPE_CHECKING:
+    from boostloss.losses.classification_base import ClassificationLoss
 
 MUST_BE = "must be 'balanced', 'effective', a dict or a sequence"
 
 
-def check_numbers_of_classes(name, values, **domain):
+def check_numbers_of_classes(name: str, values: OfClasses | None, **domain: Any) -> None:
     """Check a sequence with a number for every class, by class index; None stands for none."""
     if values is None:
         return
@@ -19,7 +24,9 @@ def check_numbers_of_classes(name, values, **domain):
         check_number(f"{name}[{k}]", value, **domain)
 
 
-def check_class_weight(alpha, pos_weight, class_weight, beta):
+def check_class_weight(
+    alpha: float | None, pos_weight: float | str | None, class_weight: ClassWeight, beta: float
+) -> None:
     """Check each of the three, that at most one is given, and beta where it is that of "effective"."""
     given = {"alpha": alpha, "pos_weight": pos_weight, "class_weight": class_weight}
     given = {name: value for name, value in given.items() if value is not None}
@@ -37,15 +44,14 @@ def check_class_weight(alpha, pos_weight, class_weight, beta):
             check_number("beta", beta, low=0, high=1, high_open=True)
     elif hasattr(class_weight, "iloc"):
         raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}: of a Series, Series.to_dict().")
-    elif isinstance(class_weight, numbers.Number) or not hasattr(class_weight, "__len__"):
-        if class_weight is not None:
-            raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}.")
-    else:
+    elif class_weight is not None and not hasattr(class_weight, "__len__"):
+        raise TypeError(f"class_weight == {class_weight!r}, {MUST_BE}.")
+    elif class_weight is not None:
         for k, weight in _items(class_weight):
             check_number(f"class_weight[{k!r}]", weight, low=0, low_open=True)
 
 
-def class_weights(loss, n_classes):
+def class_weights(loss: "ClassificationLoss", n_classes: int) -> Floats:
     """Weights of the classes of a loss as an array (n_classes,)."""
     for name in ("pos_weight", "class_weight"):
         if isinstance(getattr(loss, name), str):
@@ -60,7 +66,7 @@ def class_weights(loss, n_classes):
             raise ValueError(f"{name} == {value!r} with {n_classes} classes, must be used with two.")
         if value is not None:
             weights[:] = (1 - value, value) if name == "alpha" else (1, value)
-    if loss.class_weight is not None:
+    if loss.class_weight is not None and not isinstance(loss.class_weight, str):
         if not isinstance(loss.class_weight, dict) and len(loss.class_weight) != n_classes:
             raise ValueError(f"class_weight has {len(loss.class_weight)} entries, must have {n_classes}.")
         for k, weight in _items(loss.class_weight):
@@ -70,7 +76,7 @@ def class_weights(loss, n_classes):
     return weights
 
 
-def balanced(totals):
+def balanced(totals: Floats) -> list[float]:
     """n / (K n_k) from the summed weight of every class; 1 for a class without rows, K counting the others."""
     present = totals > 0
     weights = np.ones(len(totals))
@@ -78,7 +84,7 @@ def balanced(totals):
     return weights.tolist()
 
 
-def effective(totals, beta):
+def effective(totals: Floats, beta: float) -> list[float]:
     """(1 - beta) / (1 - beta^n_k), times what makes their sum K: the inverse effective number of rows of every class.
 
     1 for a class without rows, K counting the others. Between no weights (beta 0) and 1 / n_k (beta to 1).
@@ -91,7 +97,7 @@ def effective(totals, beta):
     return weights.tolist()
 
 
-def resolve_class_weight(loss, totals):
+def resolve_class_weight(loss: "ClassificationLoss", totals: Floats) -> None:
     """Give a loss its class weights as numbers, from the summed weight of every class."""
     if loss.pos_weight == "balanced":
         if len(totals) != 2 or not totals.all():
@@ -101,5 +107,5 @@ def resolve_class_weight(loss, totals):
         loss.class_weight = balanced(totals) if loss.class_weight == "balanced" else effective(totals, loss.beta)
 
 
-def _items(class_weight):
+def _items(class_weight: Mapping[Any, float] | OfClasses) -> Iterable[tuple[Any, float]]:
     return class_weight.items() if isinstance(class_weight, dict) else enumerate(class_weight)

@@ -1,12 +1,15 @@
 """Losses of p, the probability of the true class; q = 1 - p."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.special import xlogy
 
+from boostloss._types import Array, Floats, OfProbability
 from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import power_q, real
+from boostloss.losses.base import Targets
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss, class_indices
 from boostloss.losses.parameters import hyper_parameters
@@ -32,16 +35,16 @@ class CrossEntropy(ClassificationLoss):
     convex = True
 
     @staticmethod
-    def point(log_p, log_q, p, q):
+    def point(log_p: float, log_q: float, p: float, q: float) -> OfProbability:
         """-log p."""
         return -log_p, -q, 0.0
 
-    def _plain(self):
+    def _plain(self) -> "CrossEntropy":
         """The cross-entropy with the weights and the smoothing of this loss."""
         names = "alpha", "pos_weight", "class_weight", "label_smoothing"
         return CrossEntropy(**{name: getattr(self, name) for name in names})
 
-    def _class_targets(self, y, n_classes, dtype):
+    def _class_targets(self, y: Array, n_classes: int, dtype: DTypeLike) -> tuple[Array, bool]:
         if y.ndim == 1 or y.shape[1] != n_classes:
             labels = class_indices(y, n_classes)
             if not self.label_smoothing:
@@ -53,7 +56,7 @@ class CrossEntropy(ClassificationLoss):
         smoothed = (1 - self.label_smoothing) * y.astype(np.float64) + self.label_smoothing / n_classes
         return np.ascontiguousarray(smoothed, dtype), True
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return np.zeros_like(p)
 
 
@@ -73,15 +76,16 @@ class KLDivergence(CrossEntropy):
     where p = t. Convex.
     """
 
-    def _of_labels(self, targets):
+    def _of_labels(self, targets: Targets) -> float | Array:
         """Minus the weighted entropy of every row's labels."""
         if not targets.soft:
             return 0.0
         t = targets.y_true.astype(np.float64)
         t = t if t.ndim == 2 else np.column_stack([1 - t, t])
-        return xlogy(t, t) @ class_weights(self, targets.n_classes)
+        values: Array = xlogy(t, t) @ class_weights(self, targets.n_classes)
+        return values
 
-    def _values(self, targets, raw, value):
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
         super()._values(targets, raw, value)
         value += self._of_labels(targets) * (targets.sample_weight if targets.sample_weight.size else 1.0)
 
@@ -104,29 +108,29 @@ class Focal(ClassificationLoss):
     (Charoenphakdee et al., CVPR 2021). Source: Lin et al., ICCV 2017.
     """
 
-    gamma: Any = 2.0
+    gamma: float | Sequence[float] | Array = 2.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
-        if np.ndim(self.gamma):
+        if isinstance(self.gamma, (int, float)) or not np.ndim(self.gamma):
+            check_number("gamma", self.gamma, low=0)
+        else:
             for k, gamma in enumerate(self.gamma):
                 check_number(f"gamma[{k}]", gamma, low=0)
-        else:
-            check_number("gamma", self.gamma, low=0)
 
     @staticmethod
-    def point(log_p, log_q, p, q, gamma):
+    def point(log_p: float, log_q: float, p: float, q: float, gamma: float) -> OfProbability:
         """-(1 - p)^gamma log p; the power takes gamma in all its digits, gamma log q ulp hang on it."""
         m, g = power_q(q, log_q, gamma), real(gamma)
         first = m * (g * p * log_p - q)
         second = g * p * m * (q * (log_p + 2.0) - (g - 1.0) * p * log_p)
         return -m * log_p, first, second
 
-    def _relative_floor(self, n_outputs):
+    def _relative_floor(self, n_outputs: int) -> float:
         if n_outputs == 1 and not np.any(self.gamma):
             return 0.0  # gamma 0 is the cross-entropy in everything
         return super()._relative_floor(n_outputs)
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         gamma = np.asarray(self.gamma, np.float64)
         return gamma * log_q + np.log1p(gamma * p * minus_log_ratio(log_p, q))

@@ -1,10 +1,12 @@
 """ClassificationLoss: what follows from a formula of the probability of the true class."""
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from boostloss._types import Array, ClassWeight, Floats, Parameters
 from boostloss._validation import (
     as_kernel_array,
     check_number,
@@ -67,23 +69,25 @@ class ClassificationLoss(Loss):
 
     _shared_parameters = PARAMETERS
     alpha: float | None = None
-    pos_weight: Any = None
-    class_weight: Any = None
+    pos_weight: float | str | None = None
+    class_weight: ClassWeight = None
     beta: float = 0.999
     label_smoothing: float = 0.0
     curvature: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._validate()
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_class_weight(self.alpha, self.pos_weight, self.class_weight, self.beta)
         check_number("label_smoothing", self.label_smoothing, low=0, high=1, high_open=True)
 
     # ------------------------------------------------------------------------------------------- labels and weights
 
-    def resolve(self, y_true, sample_weight=None, *, n_classes=None):
+    def resolve(
+        self, y_true: ArrayLike, sample_weight: ArrayLike | None = None, *, n_classes: int | None = None
+    ) -> Self:
         """Return a copy in which class weights are numbers and the number of classes is known.
 
         Parameters
@@ -110,14 +114,14 @@ class ClassificationLoss(Loss):
         resolved._class_parameters(targets.n_classes)
         return resolved
 
-    def _n_outputs_of(self, y_true):
+    def _n_outputs_of(self, y_true: ArrayLike) -> int:
         y = check_real_array("y_true", y_true)
         if y.ndim == 2 and y.shape[1] > 1:
-            return y.shape[1]
+            return int(y.shape[1])
         fail_at("y_true", y, ~np.isfinite(y), "finite")
         return _n_outputs(int(y.max()) + 1 if y.size and y.max() >= 2 else 2)
 
-    def _targets(self, y_true, sample_weight, n_outputs, dtype):
+    def _targets(self, y_true: ArrayLike, sample_weight: ArrayLike | None, n_outputs: int, dtype: DTypeLike) -> Targets:
         y = check_real_array("y_true", y_true)
         if y.size == 0:
             raise ValueError("y_true has 0 rows, must have at least one.")
@@ -134,7 +138,7 @@ class ClassificationLoss(Loss):
             y = (1 - self.label_smoothing) * y.astype(np.float64) + self.label_smoothing / 2
         return Targets(as_kernel_array(y, dtype), weight, 1, soft)
 
-    def _class_targets(self, y, n_classes, dtype):
+    def _class_targets(self, y: Array, n_classes: int, dtype: DTypeLike) -> tuple[Array, bool]:
         """Class indices, and whether labels are soft: of K classes only the cross-entropy takes a distribution."""
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(f"y_true.shape == {y.shape}, must be ({len(y)},) for {self!r}.")
@@ -143,7 +147,7 @@ class ClassificationLoss(Loss):
             raise ValueError(f"{what}, must be 0 for {type(self).__name__}.")
         return class_indices(y, n_classes), False
 
-    def _class_totals(self, targets):
+    def _class_totals(self, targets: Targets) -> Floats:
         """Summed weight of every class, before smoothing."""
         weight = targets.sample_weight if targets.sample_weight.size else np.ones(targets.n_rows)
         if targets.n_outputs == 1:
@@ -155,28 +159,30 @@ class ClassificationLoss(Loss):
         smoothed, K = self.label_smoothing * totals.sum(), len(totals)
         return np.maximum(totals - smoothed / K, 0) / (1 - self.label_smoothing) if smoothed else totals
 
-    def _with_numbers(self, targets):
+    def _with_numbers(self, targets: Targets) -> Self:
         if not self._depends_on_labels():
             return self
         resolved = copy.copy(self)
         self._take_numbers(resolved, targets)
         return resolved
 
-    def _depends_on_labels(self):
+    def _depends_on_labels(self) -> bool:
         """Whether something is still to be computed from the training labels."""
         return isinstance(self.class_weight, str) or isinstance(self.pos_weight, str)
 
-    def _take_numbers(self, resolved, targets):
+    def _take_numbers(self, resolved: Self, targets: Targets) -> None:
         """Put into `resolved` what depends on the training labels."""
         resolve_class_weight(resolved, self._class_totals(targets))
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[list[Parameters], Array | None]:
         """Return the parameters of `point`, one tuple per class, and the weights of this round."""
         return self._class_parameters(2 if np.ndim(raw_prediction) == 1 else np.shape(raw_prediction)[1]), sample_weight
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         """The parameters of `point` for every class: a list of tuples; an attribute may be a sequence of K numbers."""
         columns = []
         for name in formula_parameters(self.point, self.n_arguments):
@@ -186,39 +192,43 @@ class ClassificationLoss(Loss):
             columns.append([float(v) for v in value] if np.ndim(value) else [float(value)] * n_classes)
         return list(zip(*columns, strict=True)) if columns else [()] * n_classes
 
-    def _relative_floor(self, n_outputs):
+    def _relative_floor(self, n_outputs: int) -> float:
         """What of abs(gradient) the recommended curvature has at least.
 
         A diagonal p (1 - p) is no bound for trees grown for all classes at once; max(exact, abs(g) / 2) was best.
         """
         return 0.0 if self.convex and n_outputs == 1 else 0.5
 
-    def _floors(self, curvature, n_outputs):
+    def _floors(self, curvature: str | None, n_outputs: int) -> tuple[float, float]:
         """The least curvature, relative to abs(gradient) and absolute."""
         if curvature == "exact":
             return UNFLOORED, UNFLOORED
         policy = curvature or self.curvature
         return (self._relative_floor(n_outputs) if policy == "auto" else 0.0), LEAST_CURVATURE
 
-    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
         exact = (curvature or self.curvature) == "exact"
         floors = self._floors(curvature, targets.n_outputs)
         self._run("derivatives", targets, raw, (exact, *floors), (gradient, hessian))
 
-    def _of_labels(self, targets):
+    def _of_labels(self, targets: Targets) -> float | Array:
         """The part of the value, without sample weights, that depends on labels and nothing else."""
         return 0.0
 
-    def _values(self, targets, raw, value):
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
         self._run("value", targets, raw, (), (value,))
 
-    def _run(self, result, targets, raw, policy, outputs):
+    def _run(
+        self, result: str, targets: Targets, raw: Array, policy: tuple[float, ...], outputs: tuple[Array, ...]
+    ) -> None:
         """Run the template of this kind of labels that computes `result`: "value" or "derivatives".
 
         `policy` of the curvature: exact or not, and its floors.
         """
         real = outputs[0].dtype.type
-        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        params, weight = self._prepared(targets, raw)
         n_classes = targets.n_classes
         class_weight = class_weights(self, n_classes)
         exact, floors = policy[:1], tuple(map(real, policy[1:]))
@@ -239,7 +249,7 @@ class ClassificationLoss(Loss):
 
     # ----------------------------------------------------------------------------------------------- start, posterior
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         """log(-df/d log p) of column k as the true class, without class weights, elementwise in float64, (n, K).
 
         This one evaluates `point`, beyond a margin of SATURATED at that margin, for q f' underflows further out; a loss
@@ -260,7 +270,7 @@ class ClassificationLoss(Loss):
             slopes[:, k] = np.log(-first) - probability_parts(margin)[1]
         return slopes
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         """log eta up to a constant per row, (n, K), apart from class weights and smoothing.
 
         Where z is stationary for a mixture of labels, eta_j is proportional to p_j / (w_j slope_j): composite losses
@@ -269,13 +279,13 @@ class ClassificationLoss(Loss):
         parts = probability_parts(margins)
         return parts[0] - self._log_slope(*parts)
 
-    def _margins(self, raw):
+    def _margins(self, raw: Array) -> Floats:
         """Margins of every class, of raw predictions that fit the loss."""
         if self.binary_only and raw.ndim == 2 and raw.shape[1] > 1:
             raise ValueError(f"raw_prediction has {raw.shape[1]} columns, must have one for {self!r}.")
         return true_class_margins(raw[:, 0] if raw.shape[1:] == (1,) else raw)
 
-    def _posterior(self, raw):
+    def _posterior(self, raw: Array) -> tuple[Floats, Floats]:
         """Class probabilities and class weights."""
         margins = self._margins(raw)
         weights = class_weights(self, margins.shape[1])
@@ -285,7 +295,7 @@ class ClassificationLoss(Loss):
             eta /= eta.sum(axis=1, keepdims=True)
         return eta, weights
 
-    def predict_proba(self, raw_prediction):
+    def predict_proba(self, raw_prediction: ArrayLike) -> Array:
         """Posterior class probabilities, by exact inversion where the loss is not proper.
 
         Parameters
@@ -307,7 +317,7 @@ class ClassificationLoss(Loss):
         raw = check_raw_prediction(raw_prediction)
         return self._posterior(raw)[0].astype(raw.dtype)
 
-    def uncalibrated(self):
+    def uncalibrated(self) -> "ClassificationLoss":
         """Return the cross-entropy, whose probabilities are the plain sigmoid or softmax of raw predictions.
 
         Returns
@@ -318,7 +328,7 @@ class ClassificationLoss(Loss):
 
         return CrossEntropy()
 
-    def _check_posterior(self):
+    def _check_posterior(self) -> None:
         """Refuse probabilities where none follow from a raw prediction."""
         if not self.has_posterior:
             raise AttributeError(
@@ -326,7 +336,7 @@ class ClassificationLoss(Loss):
                 "CalibratedClassifierCV on held-out data, or LossClassifier(calibrate=False) for their plain sigmoid."
             )
 
-    def predict(self, raw_prediction):
+    def predict(self, raw_prediction: ArrayLike) -> Array:
         """Class indices argmax_j w_j eta_j: the decision with the loss's class weights as costs.
 
         Parameters
@@ -338,33 +348,20 @@ class ClassificationLoss(Loss):
         ndarray of int, shape (n,)
         """
         self._validate()
-        raw = check_raw_prediction(raw_prediction)
+        return self._decision(check_raw_prediction(raw_prediction))
+
+    def _decision(self, raw: Array) -> NDArray[np.intp]:
+        """The class of every row."""
         if self.label_smoothing and self.has_posterior:
             eta, weights = self._posterior(raw)
-            return (weights * eta).argmax(axis=1)
+            return np.asarray((weights * eta).argmax(axis=1))
         margins = self._margins(raw)
         class_weights(self, margins.shape[1])
-        return self._log_posterior(margins).argmax(axis=1)  # in logs: no probability has rounded to 0 or 1 yet
+        log_eta = self._log_posterior(margins)  # in logs: no probability has rounded to 0 or 1 yet
+        return np.asarray(log_eta.argmax(axis=1))
 
-    def fit_intercept_only(self, y_true, sample_weight=None):
-        """Best constant raw prediction.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float or ndarray of shape (K,)
-            For two classes a float; for K margins with mean 0, a class without rows counting as half an average row.
-
-        Raises
-        ------
-        ValueError
-            If the best constant is infinite: there is one class only, or the posterior does not reach the share of one.
-        """
-        self._validate()
+    def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float | Array:
+        """By the posterior, which there is the share of every class; one without rows counts as half an average row."""
         n_outputs = getattr(self, "n_classes_", 0)
         n_outputs = n_outputs if n_outputs > 2 else self._n_outputs_of(y_true)
         targets = self._targets(y_true, sample_weight, n_outputs, np.float64)
@@ -384,26 +381,27 @@ class ClassificationLoss(Loss):
         return float(margins[1]) if targets.n_outputs == 1 else _centred_raw(margins)
 
 
-def class_indices(y, n_classes):
+def class_indices(y: Array, n_classes: int) -> Array:
     """Labels of K classes, checked."""
     y = check_rows("y_true", y, len(y))
     fail_at("y_true", y, ~((y >= 0) & (y < n_classes) & (y == np.floor(y))), f"an integer in [0, {n_classes})")
     return y.astype(np.uint32)
 
 
-def _in_two_parts(table, real):
+def _in_two_parts(table: Floats, real: type[np.floating[Any]]) -> Array:
     """Columns rounded to `real`, and then what rounding took from them, in `real` as well."""
     table = table.reshape(len(table), -1)
     high = table.astype(real)
     return np.hstack([high, (table - high).astype(real)])
 
 
-def _n_outputs(n_classes):
+def _n_outputs(n_classes: int) -> int:
     """Columns of a raw prediction: one for two classes."""
     return 1 if n_classes == 2 else n_classes
 
 
-def _centred_raw(margins):
+def _centred_raw(margins: Floats) -> Floats:
     """Raw predictions with mean 0 whose margins, each class against the others, are these."""
     log_p = probability_parts(margins)[0]
-    return log_p - log_p.mean()
+    raw: Floats = log_p - log_p.mean()
+    return raw

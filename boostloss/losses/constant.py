@@ -1,12 +1,18 @@
 """The best constant of a classification loss: the margins whose posterior is the class frequencies."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from scipy.optimize import brentq
 
+from boostloss._types import Floats
 from boostloss.losses.probability import probability_parts
 
+LogPosterior: TypeAlias = Callable[[Floats], Floats]
 
-def best_margins(log_posterior, log_weights):
+
+def best_margins(log_posterior: LogPosterior, log_weights: Floats) -> Floats:
     """Margins m_j, each class against all others, with log_posterior(m)_j = log_weights_j + t and sum p_j = 1.
 
     `log_posterior` (1, K) -> (1, K) works column by column and increases: for a given t every margin is a root of its
@@ -16,11 +22,11 @@ def best_margins(log_posterior, log_weights):
     if len(log_weights) == 2:
         return _two_margins(log_posterior, log_weights[1] - log_weights[0])
 
-    def margins(t):
+    def margins(t: float) -> Floats:
         return _increasing_roots(lambda m: log_posterior(m[None, :])[0] - log_weights - t, len(log_weights))
 
-    def excess(t):
-        return probability_parts(margins(t))[2].sum() - 1
+    def excess(t: float) -> float:
+        return float(probability_parts(margins(t))[2].sum()) - 1
 
     reach = 1.0
     while excess(-reach) > 0 or excess(reach) < 0:
@@ -28,12 +34,12 @@ def best_margins(log_posterior, log_weights):
     return margins(brentq(excess, -reach, reach, xtol=1e-15, rtol=1e-15))
 
 
-def _two_margins(log_posterior, log_odds):
+def _two_margins(log_posterior: LogPosterior, log_odds: float) -> Floats:
     """For two classes one root is enough: their margins are opposite."""
 
-    def excess(z):
+    def excess(z: float) -> float:
         log_eta = log_posterior(np.array([[-z, z]]))[0]
-        return log_eta[1] - log_eta[0] - log_odds
+        return float(log_eta[1] - log_eta[0] - log_odds)
 
     reach = 1.0
     while excess(-reach) > 0 or excess(reach) < 0:
@@ -42,9 +48,10 @@ def _two_margins(log_posterior, log_odds):
     return np.array([-z, z])
 
 
-def _increasing_roots(f, n):
+def _increasing_roots(f: Callable[[Floats], Floats], n: int) -> Floats:
     """Roots of n increasing functions at once, by bisection to the last bit."""
-    low, high = np.full(n, -1e3), np.full(n, 1e3)
+    low: Floats = np.full(n, -1e3)
+    high: Floats = np.full(n, 1e3)
     for _ in range(80):
         middle = (low + high) / 2
         above = f(middle) > 0

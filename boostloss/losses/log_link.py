@@ -1,10 +1,13 @@
 """Losses of counts and positive amounts; the raw prediction z is the logarithm of the mean mu."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from boostloss._types import Array, OfNumber
 from boostloss._validation import check_number, fail_at
 from boostloss.kernels.scalar import exp, exp_product, joined, real
 from boostloss.kernels.threads import in_memory
+from boostloss.losses.base import Targets, Training
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import RegressionLoss, sum_of
 
@@ -21,32 +24,25 @@ class LogLinkLoss(RegressionLoss):
     has_newton_step = True
     counts_rows = False
 
-    def _check_domain(self, y_true):
+    def _check_domain(self, y_true: Array) -> None:
         fail_at("y_true", y_true, y_true < 0, ">= 0")
 
-    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
         super()._derivatives(targets, raw, curvature, gradient, hessian)
         if not np.isfinite(sum_of(gradient)):
             raw, gradient = in_memory(raw), in_memory(gradient)
             fail_at("raw_prediction", raw, ~np.isfinite(gradient), f"a logarithm that exp takes to {gradient.dtype}")
 
-    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
+    def _engine_derivatives(
+        self, targets: Targets, raw: Array, training: Training, gradient: Array, hessian: Array
+    ) -> None:
         """As they are: with rare events a mean curvature of 1 would switch `lambda` off."""
         self._derivatives(targets, raw, None, gradient, hessian)
 
-    def fit_intercept_only(self, y_true, sample_weight=None):
-        """Best constant raw prediction: the logarithm of the weighted mean.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-        """
-        self._validate()
+    def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float:
+        """The logarithm of the weighted mean."""
         targets = self._targets(y_true, sample_weight, 1, np.float64)
         weight = targets.sample_weight if targets.sample_weight.size else None
         mean = np.average(targets.y_true, weights=weight)
@@ -73,7 +69,7 @@ class Poisson(LogLinkLoss):
     """
 
     @staticmethod
-    def point(y, z):
+    def point(y: float, z: float) -> OfNumber:
         """A = y and B = mu."""
         mean = exp(z)
         return mean - y * z, mean - y, mean, 0.5 * (mean + y)
@@ -95,11 +91,11 @@ class Gamma(LogLinkLoss):
     saved model. Raw predictions beyond the range of exp, about -88, are an error in training.
     """
 
-    def _check_domain(self, y_true):
+    def _check_domain(self, y_true: Array) -> None:
         fail_at("y_true", y_true, y_true <= 0, "> 0")
 
     @staticmethod
-    def point(y, z):
+    def point(y: float, z: float) -> OfNumber:
         """A = y / mu and B = 1."""
         ratio = y * exp(-z)
         return z + ratio, 1.0 - ratio, ratio, 0.5 * (1.0 + ratio)
@@ -127,12 +123,12 @@ class Tweedie(LogLinkLoss):
 
     power: float = 1.5
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("power", self.power, low=1, high=2, low_open=True, high_open=True)
 
     @staticmethod
-    def point(y, z, power):
+    def point(y: float, z: float, power: float) -> OfNumber:
         """A and B by the exponential of a product with more digits than z has."""
         rising, falling = real(2.0 - power), real(power - 1.0)
         log_least = joined(-abs(z), 0.0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss._types import Floats, OfNumber
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp
 from boostloss.losses.margin_base import MarginLoss
@@ -29,25 +30,36 @@ class Exponential(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """exp(-m)."""
         inside = m >= -REACH
         e = exp(-m) if inside else HIGHEST
         return e if inside else e * (1.0 - REACH - m), -e, e if inside else 0.0, e
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         return np.maximum(margins, -REACH)
 
 
-def half_smooth(d, b):
+def half_smooth(d: float, b: float) -> OfNumber:
     """(d + sqrt(d^2 + b^2)) / 2, a smooth max(d, 0), and derivatives by -d: without cancellation for d < 0."""
     s, excess, second = smooth_abs(d, b)
     half = 0.5 * (excess / s)  # how far the slope stays from 0 or 1
     return 0.5 * (s + d) if d > 0.0 else 0.5 * excess, half - 1.0 if d > 0.0 else -half, 0.5 * second, 0.5 / s
 
 
+class RoundedLoss(MarginLoss):
+    """A loss with a corner, rounded by the hyper-parameter `width_name`: of its raw predictions only the sign tells."""
+
+    has_posterior = False
+    width_name: str
+
+    def _validate(self) -> None:
+        super()._validate()
+        check_number(self.width_name, getattr(self, self.width_name), low=LEAST_WIDTH)
+
+
 @hyper_parameters
-class Hinge(MarginLoss):
+class Hinge(RoundedLoss):
     r"""Smoothed hinge loss: :math:`w_y (d + \sqrt{d^2 + b^2}) / 2` with :math:`d = 1 - m`.
 
     Parameters
@@ -64,22 +76,18 @@ class Hinge(MarginLoss):
     Cortes & Vapnik 1995; Charbonnier et al. 1997.
     """
 
-    has_posterior = False
+    width_name = "bandwidth"
 
     bandwidth: float = 0.1
 
-    def _validate(self):
-        super()._validate()
-        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
-
     @staticmethod
-    def point(m, bandwidth):
+    def point(m: float, bandwidth: float) -> OfNumber:
         """A smooth max(1 - m, 0)."""
         return half_smooth(1.0 - m, bandwidth)
 
 
 @hyper_parameters
-class Perceptron(MarginLoss):
+class Perceptron(RoundedLoss):
     r"""Smoothed perceptron loss: :math:`w_y (\sqrt{m^2 + b^2} - m) / 2`.
 
     Parameters
@@ -96,22 +104,18 @@ class Perceptron(MarginLoss):
     held-out data. Source: Rosenblatt 1958.
     """
 
-    has_posterior = False
+    width_name = "bandwidth"
 
     bandwidth: float = 0.1
 
-    def _validate(self):
-        super()._validate()
-        check_number("bandwidth", self.bandwidth, low=LEAST_WIDTH)
-
     @staticmethod
-    def point(m, bandwidth):
+    def point(m: float, bandwidth: float) -> OfNumber:
         """A smooth max(-m, 0)."""
         return half_smooth(-m, bandwidth)
 
 
 @hyper_parameters
-class QuadraticHinge(MarginLoss):
+class QuadraticHinge(RoundedLoss):
     r"""Hinge loss rounded by a parabola: 0, :math:`w_y d^2 / (2 k)` or :math:`w_y (d - k / 2)`, :math:`d = 1 - m`.
 
     Parameters
@@ -129,16 +133,12 @@ class QuadraticHinge(MarginLoss):
     Zhang 2013.
     """
 
-    has_posterior = False
+    width_name = "width"
 
     width: float = 1.0
 
-    def _validate(self):
-        super()._validate()
-        check_number("width", self.width, low=LEAST_WIDTH)
-
     @staticmethod
-    def point(m, width):
+    def point(m: float, width: float) -> OfNumber:
         """0, d^2 / (2 width) or d - width / 2, d = 1 - m."""
         d, near = 1.0 - m if m < 1.0 else 0.0, m > 1.0 - width
         t = d / width
@@ -165,7 +165,7 @@ class SquaredHinge(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """max(1 - m, 0)^2 / 2."""
         d = 1.0 - m if m < 1.0 else 0.0
         return 0.5 * d * d, -d, 1.0 if m < 1.0 else 0.0, 1.0
@@ -188,7 +188,7 @@ class ModifiedHuber(MarginLoss):
     """
 
     @staticmethod
-    def point(m):
+    def point(m: float) -> OfNumber:
         """max(1 - m, 0)^2 or -4 m."""
         d, near = 1.0 - m if m < 1.0 else 0.0, m >= -1.0
         value, slope = d * d if near else -4.0 * m, -2.0 * d if near else -4.0

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss._types import Floats
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.threads import run_rows
@@ -30,11 +31,11 @@ class MarginLoss(ClassificationLoss):
     binary_only = True
     convex = True
 
-    def _floors(self, curvature, n_outputs):
+    def _floors(self, curvature: str | None, n_outputs: int) -> tuple[float, float]:
         floors = super()._floors(curvature, n_outputs)
         return (FLOOR_OF_EXACT, LEAST_CURVATURE) if self.curvature == "exact" and curvature is None else floors
 
-    def _slope(self, margins):
+    def _slope(self, margins: Floats) -> Floats:
         """-phi'(m), by the kernel."""
         flat = np.ascontiguousarray(margins, np.float64).ravel()
         first, scalars = np.empty_like(flat), (*self._class_parameters(2), (1.0, 1.0), False, 0.0, 0.0)
@@ -42,6 +43,6 @@ class MarginLoss(ClassificationLoss):
         run_rows(kernel, (np.ones_like(flat), flat, np.empty(0)), scalars, (first, np.empty_like(flat)))
         return -first.reshape(np.shape(margins))
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         """Where z is stationary, eta_1 / eta_0 = phi'(-z) / phi'(z)."""
         return -np.log(np.maximum(self._slope(margins), LEAST_SLOPE))

@@ -27,7 +27,7 @@ def to_dict(loss: Loss) -> dict[str, Any]:
     return {"schema": SCHEMA, _kind(type(loss)): name, "params": params, **of_labels}
 
 
-def _kind(loss_class):
+def _kind(loss_class: type[Loss]) -> str:
     """The key of a loss's name: that of a user must not pass for one of boostloss."""
     return "loss" if known_losses().get(loss_class.__name__) is loss_class else "user_loss"
 
@@ -36,16 +36,17 @@ def known_losses() -> dict[str, type[Loss]]:
     """Return the losses of boostloss by name; without the classes that others derive from."""
     from boostloss import losses
 
-    return {name: kind for name in losses.__all__ if (kind := getattr(losses, name)) not in _abstract()}
+    kinds = {name: getattr(losses, name) for name in losses.__all__}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and kind not in _abstract()}
 
 
-def _abstract():
+def _abstract() -> tuple[type[Loss], ...]:
     from boostloss import losses
 
     return losses.Loss, losses.ClassificationLoss, losses.MarginLoss, losses.RegressionLoss
 
 
-def _plain(where, value):
+def _plain(where: str, value: Any) -> Any:
     """`value` in terms of JSON: what JSON has not is an object with one of the keys "tuple", "dict", "array"."""
     if isinstance(value, Loss):
         return to_dict(value)
@@ -67,7 +68,7 @@ def _plain(where, value):
     return value
 
 
-def _is_scalar(value):
+def _is_scalar(value: Any) -> bool:
     """Whether JSON has a word for it, or NumPy a dtype: a number, a string, True, False or None."""
     if isinstance(value, float):
         return math.isfinite(value)
@@ -95,7 +96,7 @@ def from_dict(cls: type[Loss], description: Any, depth: int = 0, schema: Any = N
     return loss
 
 
-def _class_of(cls, kind, name):
+def _class_of(cls: type[Loss], kind: str, name: Any) -> type[Loss]:
     """The class of a name: one of boostloss that is a `cls`, or `cls` itself where that is a user's."""
     known = known_losses().get(name) if isinstance(name, str) else None
     if kind == "loss" and known is not None and issubclass(known, cls):
@@ -108,7 +109,7 @@ def _class_of(cls, kind, name):
     raise ValueError(f"{kind} == {name!r}, must be {cls.__name__} for {cls.__name__}.from_dict.")
 
 
-def _parameters(loss_class, params, depth, schema):
+def _parameters(loss_class: type[Loss], params: Any, depth: int, schema: Any) -> dict[str, Any]:
     """Arguments of the constructor."""
     name = loss_class.__name__
     if not isinstance(params, dict):
@@ -120,7 +121,7 @@ def _parameters(loss_class, params, depth, schema):
     return {key: _value(f"{key} of {name}", value, depth + 1, schema) for key, value in params.items()}
 
 
-def _value(where, plain, depth, schema):
+def _value(where: str, plain: Any, depth: int, schema: Any) -> Any:
     """What `_plain` was given."""
     if depth > DEEPEST:
         raise ValueError(f"{where} is nested deeper than {DEEPEST}, must not be.")
@@ -135,7 +136,7 @@ def _value(where, plain, depth, schema):
     return plain
 
 
-def _container(where, plain, depth, schema):
+def _container(where: str, plain: Any, depth: int, schema: Any) -> Any:
     """A tuple, a dict or an array."""
     match plain:
         case {"tuple": list(items), **rest} if not rest:
@@ -149,7 +150,7 @@ def _container(where, plain, depth, schema):
     raise ValueError(f"{where} == {plain!r}, must be an object of to_dict: a tuple, a dict, an array or a loss.")
 
 
-def _array(where, items, dtype):
+def _array(where: str, items: Any, dtype: str) -> Any:
     """An array or a NumPy scalar whose every number is the one given."""
     try:
         with np.errstate(all="ignore"):
@@ -161,7 +162,7 @@ def _array(where, items, dtype):
     return array[()]
 
 
-def _count(key, value):
+def _count(key: str, value: Any) -> int:
     least = 2 if key == "n_classes" else 1
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{key} == {value!r}, must be an integer >= {least}.")

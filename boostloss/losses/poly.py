@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boostloss._types import Floats, OfProbability
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import power_q, real
 from boostloss.losses.classification import Focal
@@ -10,7 +11,7 @@ from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.smooth import artanh_tail
 
 
-def log_rest(log_p, q):
+def log_rest(log_p: float, q: float) -> float:
     """-log p - q = q^2 / 2 + q^3 / 3 + .. by the series of 2 artanh(u) - q, u = q / (2 - q), cut below 1e-19."""
     u = q / (2.0 - q)
     t = u * u
@@ -36,20 +37,20 @@ class Poly1(ClassificationLoss):
 
     epsilon: float = 1.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("epsilon", self.epsilon, low=-1)
 
     @staticmethod
-    def point(log_p, log_q, p, q, epsilon):
+    def point(log_p: float, log_q: float, p: float, q: float, epsilon: float) -> OfProbability:
         """-log p + epsilon q, in sums of positive terms."""
         rest, kept = log_rest(log_p, q), 1.0 + epsilon
         return kept * q + rest, -q * (q + kept * p), -epsilon * p * q * q
 
-    def _relative_floor(self, n_outputs):
+    def _relative_floor(self, n_outputs: int) -> float:
         return 0.0 if n_outputs == 1 and abs(self.epsilon) <= 1 else super()._relative_floor(n_outputs)
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return _log_slope(0.0, self.epsilon, log_p, log_q, p, q)
 
 
@@ -73,12 +74,14 @@ class Poly1Focal(Focal):
 
     epsilon: float = 1.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("epsilon", self.epsilon, low=-1)
 
     @staticmethod
-    def point(log_p, log_q, p, q, gamma, epsilon):  # type: ignore[override]  # it has one hyper-parameter more
+    def point(  # type: ignore[override]  # it has one hyper-parameter more
+        log_p: float, log_q: float, p: float, q: float, gamma: float, epsilon: float
+    ) -> OfProbability:
         """q^gamma (-log p + epsilon q), in sums of positive terms for small q."""
         m, g, shift, rest = power_q(q, log_q, gamma), real(gamma), real(epsilon), log_rest(log_p, q)
         a, kept = g + 1.0, 1.0 + real(epsilon)
@@ -86,16 +89,16 @@ class Poly1Focal(Focal):
         second = m * (p * q * (q * (g - shift * a) + kept * g * a * p) + g * p * rest * ((g - 1.0) * p - q))
         return m * (kept * q + rest), first, second
 
-    def _relative_floor(self, n_outputs):
+    def _relative_floor(self, n_outputs: int) -> float:
         if n_outputs == 1 and not np.any(self.gamma) and abs(self.epsilon) > 1:
             return 0.5
         return super()._relative_floor(n_outputs)
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return _log_slope(np.asarray(self.gamma, np.float64), self.epsilon, log_p, log_q, p, q)
 
 
-def _log_slope(gamma, epsilon, log_p, log_q, p, q):
+def _log_slope(gamma: float | Floats, epsilon: float, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
     """log(-f') = gamma log q + log(1 + gamma p l / q + epsilon (gamma + 1) p), l = -log p, in sums of positive terms.
 
     With s = (l / q - 1) / q the second logarithm is that of q (1 + gamma p s) + (1 + epsilon) (gamma + 1) p.

@@ -1,15 +1,17 @@
 """Cross-entropies that know how frequent the classes are: logit adjustment and LDAM."""
 
-from typing import Any
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from boostloss._types import Array, Floats, OfClasses, OfProbability, Parameters
 from boostloss._validation import check_number
 from boostloss.kernels import softmax
 from boostloss.kernels.cpu import compiled
 from boostloss.kernels.scalar import log1p_unit, margin_exp, real
 from boostloss.kernels.threads import empty_like, run_flat
-from boostloss.losses.base import target_of
+from boostloss.losses.base import Targets, target_of
 from boostloss.losses.class_weight import check_numbers_of_classes
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
@@ -17,7 +19,7 @@ from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.probability import softplus
 
 
-def shifted_logistic(log_p, log_q, p, q, shift, scale):
+def shifted_logistic(log_p: float, log_q: float, p: float, q: float, shift: float, scale: float) -> OfProbability:
     """log(1 + exp(-x)) / scale, x = scale (m - shift), with the margin m of p."""
     x, e = margin_exp(log_p, log_q, shift, scale)
     scale = real(scale)
@@ -49,26 +51,26 @@ class LogitAdjusted(CrossEntropy):
     """
 
     tau: float = 1.0
-    class_prior: Any = None
+    class_prior: OfClasses | None = None
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("tau", self.tau, low=0)
         check_numbers_of_classes("class_prior", self.class_prior, low=0, low_open=True)
 
     point = staticmethod(shifted_logistic)  # type: ignore[assignment]  # it has hyper-parameters
 
-    def _depends_on_labels(self):
+    def _depends_on_labels(self) -> bool:
         return self.class_prior is None or super()._depends_on_labels()
 
-    def _take_numbers(self, resolved, targets):
+    def _take_numbers(self, resolved: Self, targets: Targets) -> None:
         super()._take_numbers(resolved, targets)
         if self.class_prior is None:
             totals = self._class_totals(targets)
             totals[totals == 0] = targets.total_weight / targets.n_rows / 2  # half a row
             resolved.class_prior = (totals / totals.sum()).tolist()
 
-    def _offset(self, n_classes):
+    def _offset(self, n_classes: int) -> Floats:
         """What is added to the raw prediction of every class, tau log pi."""
         if self.class_prior is None:
             raise ValueError(
@@ -79,14 +81,16 @@ class LogitAdjusted(CrossEntropy):
             raise ValueError(f"class_prior has {len(self.class_prior)} entries, must have {n_classes}.")
         return self.tau * np.log(np.asarray(self.class_prior, np.float64))
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         offset = self._offset(n_classes)
         if n_classes > 2:
             return [()] * n_classes
         shift = float(offset[1] - offset[0])
         return [(shift, 1.0), (-shift, 1.0)]
 
-    def _run(self, result, targets, raw, policy, outputs):
+    def _run(
+        self, result: str, targets: Targets, raw: Array, policy: tuple[float, ...], outputs: tuple[Array, ...]
+    ) -> None:
         if targets.n_outputs == 1:
             return super()._run(result, targets, raw, policy, outputs)
         shifted = empty_like(raw)
@@ -96,21 +100,12 @@ class LogitAdjusted(CrossEntropy):
         run_flat(kernel, (), raw, (offset,), (shifted,))
         return self._plain()._run(result, targets, shifted, policy, outputs)
 
-    def _log_posterior(self, margins):
+    def _log_posterior(self, margins: Floats) -> Floats:
         return -softplus(-margins) + self._offset(margins.shape[1])
 
-    def predict(self, raw_prediction):
-        """Class indices of the largest raw prediction.
-
-        Parameters
-        ----------
-        raw_prediction : array-like of shape (n,), (n, 1) or (n, K)
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-        """
-        return CrossEntropy().predict(raw_prediction)
+    def _decision(self, raw: Array) -> NDArray[np.intp]:
+        """That of the largest raw prediction."""
+        return CrossEntropy()._decision(raw)
 
 
 @hyper_parameters
@@ -139,9 +134,9 @@ class LDAM(ClassificationLoss):
 
     max_margin: float = 0.5
     scale: float = 1.0
-    margins: Any = None
+    margins: OfClasses | None = None
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("max_margin", self.max_margin, low=0)
         check_number("scale", self.scale, low=0, low_open=True)
@@ -149,10 +144,10 @@ class LDAM(ClassificationLoss):
 
     point = staticmethod(shifted_logistic)
 
-    def _depends_on_labels(self):
+    def _depends_on_labels(self) -> bool:
         return self.margins is None or super()._depends_on_labels()
 
-    def _take_numbers(self, resolved, targets):
+    def _take_numbers(self, resolved: Self, targets: Targets) -> None:
         super()._take_numbers(resolved, targets)
         if self.margins is None:
             totals = self._class_totals(targets)
@@ -160,7 +155,7 @@ class LDAM(ClassificationLoss):
             totals[totals == 0] = rarest
             resolved.margins = (self.max_margin * (rarest / totals) ** 0.25).tolist()
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         if self.margins is None:
             raise ValueError(
                 "margins == None depends on the training labels: "
@@ -170,7 +165,7 @@ class LDAM(ClassificationLoss):
             raise ValueError(f"margins has {len(self.margins)} entries, must have {n_classes}.")
         return [(float(margin), float(self.scale)) for margin in self.margins]
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         """log(-f') = -log(1 + exp(scale (m - Delta))) - log q."""
         margins = np.array([margin for margin, _ in self._class_parameters(log_p.shape[1])])
         return -softplus(self.scale * (log_p - log_q - margins)) - log_q

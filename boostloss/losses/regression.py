@@ -1,5 +1,6 @@
 """Squared error, and what is squared near 0 and linear far out; r = raw_prediction - y_true."""
 
+from boostloss._types import Array, OfNumber, Parameters
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp, expm1, log1p
 from boostloss.losses.parameters import hyper_parameters
@@ -23,12 +24,12 @@ class SquaredError(RegressionLoss):
     has_newton_step = True
 
     @staticmethod
-    def point(r):
+    def point(r: float) -> OfNumber:
         """r^2 / 2."""
         return 0.5 * r * r, r, 1.0, 1.0
 
 
-def huber(r, delta):
+def huber(r: float, delta: float) -> OfNumber:
     """Value, derivatives and psi(r) / r: quadratic inside, linear outside."""
     a = abs(r)
     outside = a > delta  # false for a NaN, which stays
@@ -55,13 +56,12 @@ class Huber(ScaledLoss):
     Source: Huber 1964.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     delta: float | str = "auto"
 
     @staticmethod
-    def point(r, delta):
+    def point(r: float, delta: float) -> OfNumber:
         """Quadratic inside, linear outside."""
         return huber(r, delta)
 
@@ -86,23 +86,24 @@ class AsymmetricHuber(ScaledLoss):
     ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     asymmetry: float = 0.5
     delta: float | str = "auto"
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("asymmetry", self.asymmetry, low=0, high=1, low_open=True, high_open=True)
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[Parameters, Array | None]:
         """Return tau, 1 - tau and delta, and the weights."""
         scale, sample_weight = super().prepare(y_true, raw_prediction, sample_weight)
         return (float(self.asymmetry), float(1 - self.asymmetry), *scale), sample_weight
 
     @staticmethod
-    def point(r, tau, complement, delta):
+    def point(r: float, tau: float, complement: float, delta: float) -> OfNumber:
         """The Huber loss times the weight of the side."""
         side = complement if r > 0.0 else tau
         value, gradient, second, curvature = huber(r, delta)
@@ -126,13 +127,12 @@ class LogCosh(ScaledLoss):
     the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.2
+    scale_name, auto_factor = "scale", 1.2
 
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """All from u = exp(-x) - 1 and e = exp(-x), x = abs(r) / c: cosh(x) - 1 = u^2 / (2 e).
 
         Gradient and majoriser need u alone, and no second exponential.

@@ -1,11 +1,16 @@
 """RegressionLoss: what follows from a formula of the residual r = raw_prediction - y_true, or of both of them."""
 
+import math
+from collections.abc import Hashable
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.optimize import brentq
 
+from boostloss._types import Array, Floats, Parameters
 from boostloss._validation import (
     as_kernel_array,
-    check_number,
+    auto_or_number,
     check_raw_prediction,
     check_real_array,
     check_rows,
@@ -15,7 +20,7 @@ from boostloss._validation import (
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled, takes_powers
 from boostloss.kernels.threads import run_rows, sum_chunks
-from boostloss.losses.base import Loss, Targets, formula_parameters, target_of
+from boostloss.losses.base import Loss, Targets, Training, formula_parameters, target_of
 from boostloss.losses.parameters import hyper_parameters
 
 FLOOR_OF_EXACT = 1e-6  # of the curvature: the exact second derivative of a robust loss is 0 in its tails
@@ -57,10 +62,10 @@ class RegressionLoss(Loss):
 
     step_without_learning_rate = 1.0  # see `_step`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._validate()
 
-    def _targets(self, y_true, sample_weight, n_outputs, dtype):
+    def _targets(self, y_true: ArrayLike, sample_weight: ArrayLike | None, n_outputs: int, dtype: DTypeLike) -> Targets:
         if n_outputs != self.n_outputs:
             number = self.n_outputs if self.n_outputs > 1 else "one"
             raise ValueError(f"raw_prediction has {n_outputs} columns, must have {number} for {self!r}.")
@@ -74,31 +79,33 @@ class RegressionLoss(Loss):
             y = LINKS[self.link](y.astype(np.float64))
         return Targets(as_kernel_array(y, dtype), check_sample_weight(sample_weight, len(y), dtype), n_outputs)
 
-    def _check_domain(self, y_true):
+    def _check_domain(self, y_true: Array) -> None:
         """Raise where a finite target is none for this loss: here, where the link takes its logarithm."""
         if self.variable == "residual" and self.link != "identity":
             low = DOMAINS[self.link]
             fail_at("y_true", y_true, y_true <= low, f"> {low}")
 
-    def _n_outputs_of(self, y_true):
+    def _n_outputs_of(self, y_true: ArrayLike) -> int:
         return self.n_outputs
 
-    def _targets_key(self):
+    def _targets_key(self) -> Hashable:
         return self.link if self.variable == "residual" else type(self), self.n_outputs
 
     # --------------------------------------------------------------------------------------------- value, derivatives
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[Parameters, Array | None]:
         """Return the parameters of `point` and the weights of this round."""
         n_arguments = 1 if self.variable == "residual" else 2
         return tuple(float(getattr(self, name)) for name in formula_parameters(self.point, n_arguments)), sample_weight
 
     @staticmethod
-    def _deviation(r):
+    def _deviation(r: float) -> float:
         """What S is the scale of."""
         return r
 
-    def residual_scale(self, y_true, raw_prediction, sample_weight):
+    def residual_scale(self, y_true: Array, raw_prediction: Array, sample_weight: Array | None) -> float:
         """S = (weighted mean of sqrt(abs(r)))^2: robust, one pass; abs(r) where all are equal.
 
         Parameters
@@ -118,11 +125,13 @@ class RegressionLoss(Loss):
         target = target_of(dtype, raw_prediction.dtype)
         kernel = compiled(templates.root_sums, self._deviation, self.variable, target, "sum")
         total = sum_chunks(kernel, (y_true, raw_prediction, sample_weight))
-        return max((total / _total(sample_weight, len(y_true))) ** 2, self.least_scale)
+        return float(max((total / _total(sample_weight, len(y_true))) ** 2, self.least_scale))
 
-    def _derivatives(self, targets, raw, curvature, gradient, hessian):
+    def _derivatives(
+        self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
+    ) -> None:
         real = gradient.dtype.type
-        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        params, weight = self._prepared(targets, raw)
         kind = np.float64 if takes_powers(self.point) else real
         exact = (curvature or self.curvature) == "exact"
         floor = UNFLOORED if curvature == "exact" else FLOOR_OF_EXACT
@@ -130,16 +139,16 @@ class RegressionLoss(Loss):
         scalars = (tuple(map(kind, params)), exact, real(floor))
         run_rows(kernel, (targets.y_true, raw, weight), scalars, (gradient, hessian))
 
-    def _values(self, targets, raw, value):
+    def _values(self, targets: Targets, raw: Array, value: Array) -> None:
         real = value.dtype.type
-        params, weight = self.prepare(targets.y_true, raw, targets.sample_weight)
+        params, weight = self._prepared(targets, raw)
         kernel = compiled(templates.elementwise_value, self.point, self.variable, target_of(real, raw.dtype))
         kind = np.float64 if takes_powers(self.point) else real
         run_rows(kernel, (targets.y_true, raw, weight), (tuple(map(kind, params)),), (value,))
 
     # ------------------------------------------------------------------------------------------------ what engines get
 
-    def _step(self, training):
+    def _step(self, training: Training) -> float:
         """Factor on the curvature: with the majoriser alone a step is a third to a half of Newton's.
 
         min(1, 1.6 sqrt(learning rate)) was best on average over nine data sets; it keeps descent (factor > rate / 2).
@@ -148,9 +157,11 @@ class RegressionLoss(Loss):
             return 1.0
         if training.learning_rate is None:
             return self.step_without_learning_rate
-        return min(1.0, 1.6 * np.sqrt(training.learning_rate))
+        return min(1.0, 1.6 * math.sqrt(training.learning_rate))
 
-    def _engine_derivatives(self, targets, raw, training, gradient, hessian):
+    def _engine_derivatives(
+        self, targets: Targets, raw: Array, training: Training, gradient: Array, hessian: Array
+    ) -> None:
         """Divide both by the mean curvature, so that `min_child_weight` and `lambda` count rows whatever the unit of y.
 
         Where the training counts a row as more than 1, both are that much larger.
@@ -164,23 +175,23 @@ class RegressionLoss(Loss):
         run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
 
     @property
-    def leaf_quantile(self):
+    def leaf_quantile(self) -> float | None:
         """The level of the quantile of its residuals that is a leaf's best value; None where no quantile is."""
         return None
 
     # --------------------------------------------------------------------------------------------------------- metric
 
     @property
-    def _metric_is_absolute_error(self):
+    def _metric_is_absolute_error(self) -> bool:
         """Whether the metric is the limit of the loss, for the values of two rounds cannot be compared."""
         return False
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The loss itself, or the mean absolute error where its scale moves from round to round."""
         return "mean_absolute_error" if self._metric_is_absolute_error else super().metric_name
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         if not self._metric_is_absolute_error:
             return super()._metric_values(targets, raw, value)
         np.abs(raw - targets.y_true, out=value, casting="same_kind")
@@ -189,20 +200,8 @@ class RegressionLoss(Loss):
 
     # ----------------------------------------------------------------------------------------------- start, prediction
 
-    def fit_intercept_only(self, y_true, sample_weight=None):
-        """Best constant raw prediction: where the weighted gradients sum to zero.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        float
-            In the unit of y; with a link the link of it.
-        """
-        self._validate()
+    def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float | Array:
+        """By the gradients; of a loss that levels off the minimum near the median."""
         targets = self._targets(y_true, sample_weight, 1, np.float64)
         y, weight = targets.y_true, targets.sample_weight
         used = y[weight > 0] if weight.size else y
@@ -216,7 +215,7 @@ class RegressionLoss(Loss):
             low, high = centre - 1, centre + 1
         gradient, hessian = np.empty_like(y), np.empty_like(y)
 
-        def slope(z):
+        def slope(z: float) -> float:
             self._derivatives(targets, np.full_like(y, z), None, gradient, hessian)
             return float(gradient.sum())
 
@@ -229,13 +228,13 @@ class RegressionLoss(Loss):
             raise ValueError(f"{self!r} has no best constant: its summed gradient does not rise through zero.")
         return float(brentq(slope, low, high, xtol=1e-14 * max(abs(low), abs(high)), rtol=1e-14))
 
-    def _as_raw_prediction(self, target):
+    def _as_raw_prediction(self, target: float) -> float:
         """The raw prediction whose prediction is a number of the targets given; 0 where there is none."""
         if self.variable == "residual" or self.link == "identity":
             return float(target)
         return float(LINKS[self.link](target)) if target > DOMAINS[self.link] else 0.0
 
-    def _minimum_near_the_median(self, targets):
+    def _minimum_near_the_median(self, targets: Targets) -> float:
         """Where steps of the majoriser from the median end: iteratively reweighted least squares."""
         y, weight = targets.y_true, targets.sample_weight
         z = self._as_raw_prediction(_weighted_median(y, weight))
@@ -248,22 +247,26 @@ class RegressionLoss(Loss):
                 break
         return z
 
-    def predict(self, raw_prediction):
+    def predict(self, raw_prediction: ArrayLike) -> Array:
         """Predictions on the scale of y: the raw predictions, through the inverse of the link if there is one.
 
         Parameters
         ----------
-        raw_prediction : array-like of shape (n,) or (n, 1)
+        raw_prediction : array-like of shape (n,) or (n, 1), or (n, K) for K quantiles
 
         Returns
         -------
-        ndarray of shape (n,)
+        ndarray of shape (n,), or (n, K) for K quantiles
+            Quantiles are sorted: in no row does the prediction of a level exceed that of a higher one.
         """
-        raw = check_raw_prediction(raw_prediction)
+        return self._on_scale(check_raw_prediction(raw_prediction))
+
+    def _on_scale(self, raw: Array) -> Array:
+        """One prediction per row."""
         raw = check_rows("raw_prediction", raw, len(raw))
         return raw if self.link == "identity" else INVERSE_LINKS[self.link](raw)
 
-    def predict_proba(self, raw_prediction):
+    def predict_proba(self, raw_prediction: ArrayLike) -> Array:
         """Refuse: a regression loss has no class probabilities.
 
         Parameters
@@ -284,11 +287,13 @@ class ScaledLoss(RegressionLoss):
     scale_name: str
     auto_factor: float
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         auto_or_number(self.scale_name, getattr(self, self.scale_name))
 
-    def prepare(self, y_true, raw_prediction, sample_weight=None):
+    def prepare(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> tuple[Parameters, Array | None]:
         """Return the scale as a number, and the weights."""
         scale = getattr(self, self.scale_name)
         if isinstance(scale, str):
@@ -296,11 +301,11 @@ class ScaledLoss(RegressionLoss):
         return (float(scale),), sample_weight
 
     @property
-    def _metric_is_absolute_error(self):
+    def _metric_is_absolute_error(self) -> bool:
         return isinstance(getattr(self, self.scale_name), str)
 
 
-def _weighted_median(y, weight):
+def _weighted_median(y: Floats, weight: Floats) -> float:
     order = np.argsort(y)
     if not weight.size:
         return float(np.median(y))
@@ -308,20 +313,11 @@ def _weighted_median(y, weight):
     return float(y[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def auto_or_number(name, value):
-    """Check a scale: "auto", or a number > 0."""
-    if isinstance(value, str):
-        if value != "auto":
-            raise ValueError(f"{name} == {value!r}, must be 'auto' or a number > 0.")
-    else:
-        check_number(name, value, low=0, low_open=True)
-
-
-def sum_of(array):
+def sum_of(array: Array) -> float:
     """In float64, of an array in memory or on the device."""
     kernel = compiled(templates.chunk_sums, None, None, target_of(array.dtype, array.dtype), "sum")
     return sum_chunks(kernel, (array,))
 
 
-def _total(sample_weight, n_rows):
+def _total(sample_weight: Array, n_rows: int) -> float:
     return sum_of(sample_weight) if sample_weight.size else float(n_rows)

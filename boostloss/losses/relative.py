@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from boostloss._types import Array, OfNumber
 from boostloss._validation import fail_at
 from boostloss.kernels.scalar import exp, expm1
+from boostloss.losses.base import Targets
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression import SquaredError
 from boostloss.losses.regression_base import RegressionLoss, ScaledLoss
@@ -33,36 +35,35 @@ class MAPE(ScaledLoss):
     the others from being fitted: lower both to 1e-3, or take `SMAPE`.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     step_without_learning_rate = 0.7
     variable = "prediction"
     least_scale = LEAST_ERROR
 
     bandwidth: float | str = "auto"
 
-    def _check_domain(self, y_true):
+    def _check_domain(self, y_true: Array) -> None:
         size = np.abs(y_true)
         fail_at("y_true", y_true, (size < SMALLEST) | (size > LARGEST), f"of a size in [{SMALLEST:g}, {LARGEST:g}]")
 
     @staticmethod
-    def _deviation(y, z):  # type: ignore[override]  # of two arguments, as its `point`
+    def _deviation(y: float, z: float) -> float:  # type: ignore[override]  # of two arguments, as its `point`
         """The relative error."""
         return (z - y) / y
 
     @staticmethod
-    def point(y, z, b):
+    def point(y: float, z: float, b: float) -> OfNumber:
         """The smooth absolute value of u."""
         size = abs(y)
         value, slope, second, curvature = charbonnier((z - y) / size, b)
         return value, slope / size, second / size / size, curvature / size / size
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The limit of the loss, whatever the bandwidth."""
         return "mape"
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         np.abs((raw - targets.y_true) / targets.y_true, out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
@@ -88,8 +89,7 @@ class SMAPE(ScaledLoss):
     saved model the logarithm is the engine's own link, so that its plain ``predict`` gives predictions as well.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     step_without_learning_rate = 0.7
     link = "log"
     has_far_minima = True
@@ -98,7 +98,7 @@ class SMAPE(ScaledLoss):
     bandwidth: float | str = "auto"
 
     @staticmethod
-    def point(r, b):
+    def point(r: float, b: float) -> OfNumber:
         """The smooth absolute value of v = 2 tanh(r / 2), by e = exp(-abs(r))."""
         a = abs(r)
         e = exp(-a)
@@ -112,11 +112,11 @@ class SMAPE(ScaledLoss):
         return value, pull if r > 0.0 else -pull, second, curvature if curvature > least else least
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The limit of the loss, whatever the bandwidth."""
         return "smape"
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         np.abs(2 * np.tanh((raw - targets.y_true) / 2), out=value, casting="same_kind")
         if targets.sample_weight.size:
             value *= targets.sample_weight
@@ -129,7 +129,7 @@ class MSLE(RegressionLoss):
     Parameters
     ----------
     curvature : {"auto", "exact"}, default="auto"
-        Both are 1.
+        Both are 1, as of `SquaredError`.
 
     Notes
     -----
@@ -143,6 +143,6 @@ class MSLE(RegressionLoss):
     point = staticmethod(SquaredError.point)
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The loss, which is half of what goes by the name of MSLE."""
         return "half_msle"

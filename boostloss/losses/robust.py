@@ -1,5 +1,6 @@
 """Losses of the residual r that let far residuals pull less: convex ones, and ones that level off."""
 
+from boostloss._types import OfNumber
 from boostloss.kernels.scalar import exp_product, expm1, joined, log, log1p, real
 from boostloss.losses.parameters import hyper_parameters
 from boostloss.losses.regression_base import ScaledLoss
@@ -10,7 +11,7 @@ FAR = 1e9  # beyond, 1 + x^2 is x^2 and its square may be too large
 LEAST_WEIGHT = 1e-6  # of a row that pulls no more
 
 
-def charbonnier(r, b):
+def charbonnier(r: float, b: float) -> OfNumber:
     """sqrt(r^2 + b^2) - b, its derivatives and psi(r) / r, without cancellation and without overflow."""
     a = abs(r)
     s, excess, second = smooth_abs(r, b)
@@ -36,20 +37,19 @@ class AbsoluteError(ScaledLoss):
     derivative is zero. Source: Charbonnier et al. 1997.
     """
 
-    scale_name = "bandwidth"
-    auto_factor = 1.0
+    scale_name, auto_factor = "bandwidth", 1.0
     leaf_quantile = 0.5
     step_without_learning_rate = 0.7
 
     bandwidth: float | str = "auto"
 
     @staticmethod
-    def point(r, b):
+    def point(r: float, b: float) -> OfNumber:
         """sqrt(r^2 + b^2) - b."""
         return charbonnier(r, b)
 
     @property
-    def _metric_is_absolute_error(self):
+    def _metric_is_absolute_error(self) -> bool:
         return True
 
 
@@ -70,13 +70,12 @@ class PseudoHuber(ScaledLoss):
     ``delta="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "delta"
-    auto_factor = 1.3
+    scale_name, auto_factor = "delta", 1.3
 
     delta: float | str = "auto"
 
     @staticmethod
-    def point(r, delta):
+    def point(r: float, delta: float) -> OfNumber:
         """delta (sqrt(r^2 + delta^2) - delta)."""
         value, gradient, _, curvature = charbonnier(r, delta)
         t = delta * curvature
@@ -100,13 +99,12 @@ class Fair(ScaledLoss):
     values of two rounds cannot be compared, so its metric is the mean absolute error. Source: Fair 1974.
     """
 
-    scale_name = "scale"
-    auto_factor = 1.4
+    scale_name, auto_factor = "scale", 1.4
 
     scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """x - log(1 + x) by the series of 2 artanh(u), u = x / (2 + x), below 0.6."""
         a = abs(r)
         x = a / c
@@ -120,7 +118,17 @@ class Fair(ScaledLoss):
 
 
 @hyper_parameters
-class Cauchy(ScaledLoss):
+class LevelLoss(ScaledLoss):
+    """A loss that levels off, by its ``scale``."""
+
+    scale_name = "scale"
+    has_far_minima = True
+
+    scale: float | str = "auto"
+
+
+@hyper_parameters
+class Cauchy(LevelLoss):
     r"""Cauchy loss, also called Lorentzian: :math:`(c^2 / 2) \log(1 + (r / c)^2)`.
 
     Parameters
@@ -137,14 +145,10 @@ class Cauchy(ScaledLoss):
     error. With ``scale="auto"`` the values of two rounds cannot be compared, so its metric is the mean absolute error.
     """
 
-    scale_name = "scale"
     auto_factor = 2.3
-    has_far_minima = True
-
-    scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """log(1 + x^2) / 2, x = r / c; beyond FAR 1 + x^2 is x^2."""
         a = abs(r) / c
         far = a > FAR
@@ -159,7 +163,7 @@ class Cauchy(ScaledLoss):
 
 
 @hyper_parameters
-class Welsch(ScaledLoss):
+class Welsch(LevelLoss):
     r"""Welsch loss, also called Leclerc: :math:`(c^2 / 2) (1 - e^{-(r / c)^2})`.
 
     Parameters
@@ -176,14 +180,10 @@ class Welsch(ScaledLoss):
     absolute error. Sources: Dennis & Welsch 1978; Holland & Welsch 1977.
     """
 
-    scale_name = "scale"
     auto_factor = 2.9
-    has_far_minima = True
-
-    scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """-expm1(-x^2) / 2, x = r / c; the exponential takes x in more digits, for x^2 multiplies its error."""
         a = abs(r) / c
         a = 50.0 if a > 50.0 else a
@@ -199,7 +199,7 @@ class Welsch(ScaledLoss):
 
 
 @hyper_parameters
-class Tukey(ScaledLoss):
+class Tukey(LevelLoss):
     r"""Tukey's biweight: :math:`(c^2 / 6) (1 - (1 - (r / c)^2)^3)` up to :math:`|r| = c`, :math:`c^2 / 6` beyond.
 
     Parameters
@@ -216,14 +216,10 @@ class Tukey(ScaledLoss):
     error. Source: Beaton & Tukey 1974.
     """
 
-    scale_name = "scale"
     auto_factor = 4.5
-    has_far_minima = True
-
-    scale: float | str = "auto"
 
     @staticmethod
-    def point(r, c):
+    def point(r: float, c: float) -> OfNumber:
         """With u = 1 - x^2: 1 - u^3 = x^2 (1 + u + u^2)."""
         x = abs(r) / c
         x = 1.0 if x > 1.0 else x

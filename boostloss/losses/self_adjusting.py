@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from boostloss._types import Array, Floats, OfProbability
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import power_q, real
+from boostloss.losses.base import Targets
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification import CrossEntropy
 from boostloss.losses.classification_base import ClassificationLoss
@@ -36,25 +38,25 @@ class SelfAdjusting(ClassificationLoss):
 
     gamma: float = 1.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("gamma", self.gamma, low=0)
 
     @staticmethod
-    def point(log_p, log_q, p, q, gamma):
+    def point(log_p: float, log_q: float, p: float, q: float, gamma: float) -> OfProbability:
         """-weight log p; the third is what makes the curvature the derivative of the gradient."""
         weight = power_q(q, log_q, gamma)
         return -weight * log_p, -weight * q, real(gamma) * p * q * weight
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return self.gamma * log_q
 
     @property
-    def metric_name(self):
+    def metric_name(self) -> str:
         """The cross-entropy, of the probabilities."""
         return CrossEntropy().metric_name
 
-    def _metric_values(self, targets, raw, value):
+    def _metric_values(self, targets: Targets, raw: Array, value: Array) -> None:
         margins = true_class_margins(raw)
         weights = class_weights(self, margins.shape[1])
         log_eta = self._log_posterior(margins) - np.log(weights)

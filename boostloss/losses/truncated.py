@@ -1,9 +1,12 @@
 """Truncated cross-entropies: what is classified well enough pulls no more, or less; q = 1 - p."""
 
 import functools
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
+from boostloss._types import Floats, OfProbability, Parameters
 from boostloss._validation import check_number
 from boostloss.kernels.scalar import exp_product, joined, log, margin_exp, number, real
 from boostloss.losses.classification_base import ClassificationLoss
@@ -13,6 +16,8 @@ from boostloss.losses.probability import minus_log_ratio, probability_parts, sof
 FURTHEST = -1e30
 NO_SLOPE = -690.0  # stands for log 0: its exp is still a normal number
 FURTHEST_K = 1e4  # that is looked at
+
+LogSlope: TypeAlias = Callable[[Floats, Floats, Floats, Floats, float, float], Floats]
 
 
 @hyper_parameters
@@ -38,18 +43,18 @@ class HardTruncated(ClassificationLoss):
 
     theta: float = 0.6
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("theta", self.theta, low=0.5, high=1, low_open=True, high_open=True)
 
     @staticmethod
-    def point(log_p, log_q, p, q, theta):
+    def point(log_p: float, log_q: float, p: float, q: float, theta: float) -> OfProbability:
         """max(0, log theta - log p)."""
         inside = p <= theta
         value = log(theta) - log_p
         return value if inside and value > 0.0 else 0.0, -q if inside else 0.0, 0.0
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return np.where(p <= self.theta, 0.0, NO_SLOPE)
 
 
@@ -76,14 +81,14 @@ class SoftTruncated(ClassificationLoss):
     k: float = 10.0
     theta: float = 0.5
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("k", self.k, low=0, low_open=True)
         check_number("theta", self.theta, low=0, high=1, low_open=True, high_open=True)
         _check_unique("k", self.k, {"theta": self.theta}, _log_slope_of_probability, 2)
 
     @staticmethod
-    def point(log_p, log_q, p, q, k, theta):
+    def point(log_p: float, log_q: float, p: float, q: float, k: float, theta: float) -> OfProbability:
         """-w log p with w = sigma(k (theta - p)), c = 1 - w."""
         # x = k (p - theta) in more digits than p has: k multiplies their error
         near, far = p if p < 0.5 else -q, -theta if p < 0.5 else 1.0 - theta
@@ -96,11 +101,11 @@ class SoftTruncated(ClassificationLoss):
         second = q * q * w * k * c * (2.0 + log_p - k * p * (c - w) * log_p) * p
         return -w * log_p, first, second
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         _check_unique("k", self.k, {"theta": self.theta}, _log_slope_of_probability, n_classes)
         return super()._class_parameters(n_classes)
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return _log_slope_of_probability(log_p, log_q, p, q, self.k, self.theta)
 
 
@@ -127,14 +132,14 @@ class MarginTruncated(ClassificationLoss):
     k: float = 1.0
     t: float = 0.0
 
-    def _validate(self):
+    def _validate(self) -> None:
         super()._validate()
         check_number("k", self.k, low=0, low_open=True)
         check_number("t", self.t)
         _check_unique("k", self.k, {"t": self.t}, _log_slope_of_margin, 2)
 
     @staticmethod
-    def point(log_p, log_q, p, q, k, t):
+    def point(log_p: float, log_q: float, p: float, q: float, k: float, t: float) -> OfProbability:
         """-w log p with w = sigma(k (t - m)), c = 1 - w."""
         x, e = margin_exp(log_p, log_q, t, k)
         log_p, k = number(log_p), real(k)
@@ -145,34 +150,34 @@ class MarginTruncated(ClassificationLoss):
         second = k * w * c * (2.0 * q + p * log_p - k * (c - w) * log_p)
         return -w * log_p, first, second
 
-    def _class_parameters(self, n_classes):
+    def _class_parameters(self, n_classes: int) -> list[Parameters]:
         _check_unique("k", self.k, {"t": self.t}, _log_slope_of_margin, n_classes)
         return super()._class_parameters(n_classes)
 
-    def _log_slope(self, log_p, log_q, p, q):
+    def _log_slope(self, log_p: Floats, log_q: Floats, p: Floats, q: Floats) -> Floats:
         return _log_slope_of_margin(log_p, log_q, p, q, self.k, self.t)
 
 
-def _log_slope_of_probability(log_p, log_q, p, q, k, theta):
+def _log_slope_of_probability(log_p: Floats, log_q: Floats, p: Floats, q: Floats, k: float, theta: float) -> Floats:
     """log(-f') = log w + log(1 - k c p log p)."""
     x = k * (p - theta)
     return -softplus(x) + np.log1p(-k * np.exp(-softplus(-x)) * p * log_p)
 
 
-def _log_slope_of_margin(log_p, log_q, p, q, k, t):
+def _log_slope_of_margin(log_p: Floats, log_q: Floats, p: Floats, q: Floats, k: float, t: float) -> Floats:
     """log(-f') = log w + log(1 - k c log p / q)."""
     x = k * (log_p - log_q - t)
     return -softplus(x) + np.log1p(k * np.exp(-softplus(-x)) * minus_log_ratio(log_p, q))
 
 
-def _grid(k, centre):
+def _grid(k: float, centre: float) -> Floats:
     """Margins, symmetric to 0 and dense where the weight falls."""
     fall = centre + np.linspace(-30, 30, 1201) / k
     half = np.abs(np.concatenate([np.linspace(0, 40 + abs(centre), 2001), fall, np.linspace(-0.1, 0.1, 401) + centre]))
     return np.unique(np.concatenate([-half, half]))
 
 
-def _is_unique(log_slope, k, place, n_classes):
+def _is_unique(log_slope: LogSlope, k: float, place: float, n_classes: int) -> bool:
     """Whether the posterior rises with the margin: of two classes their difference must, of more the share of each."""
     centre = place if log_slope is _log_slope_of_margin else np.log(place / (1 - place))
     parts = probability_parts(_grid(k, centre))
@@ -182,7 +187,7 @@ def _is_unique(log_slope, k, place, n_classes):
 
 
 @functools.lru_cache
-def _largest_unique(log_slope, place, n_classes):
+def _largest_unique(log_slope: LogSlope, place: float, n_classes: int) -> float:
     """The largest k with a unique posterior, by bisection."""
     low, high = 0.0, FURTHEST_K
     if _is_unique(log_slope, high, place, n_classes):
@@ -193,7 +198,7 @@ def _largest_unique(log_slope, place, n_classes):
     return low
 
 
-def _check_unique(name, k, place, log_slope, n_classes):
+def _check_unique(name: str, k: float, place: dict[str, float], log_slope: LogSlope, n_classes: int) -> None:
     """Refuse a k without unique posterior at this `place`, {name: value}."""
     (place_name, value), = place.items()
     limit = _largest_unique(log_slope, float(value), min(n_classes, 3))

@@ -79,9 +79,9 @@ def plot_training(training: Any, *, metric: str | None = None, ax: Any = None, *
     metric : str, optional
         The only one to draw; by default all of them.
     ax : matplotlib Axes or sequence of them, optional
-        One for each metric; by default those of a new figure.
+        As in `TrainingDisplay.plot`.
     **line_style
-        Passed to ``Axes.plot``.
+        As in `TrainingDisplay.plot`.
 
     Returns
     -------

@@ -1,5 +1,7 @@
 """Is a loss right? Its kernels against differences of themselves, and against its formula in 50-digit arithmetic."""
 
+from typing import Any
+
 import numpy as np
 
 from boostloss._validation import check_number
@@ -81,7 +83,7 @@ def check(loss: Loss, *, ulp: float = 8.0) -> Report:
         raise ValueError(f"{loss!r} is a sum over labels: check the losses of its labels.")
     if getattr(loss, "n_outputs", 1) > 1 or np.ndim(getattr(loss, "quantile", 0.5)):
         raise ValueError(f"{loss!r} is a sum over levels: check the losses of its levels.")
-    kinds = {"residual": Residuals, "prediction": Predictions}
+    kinds: dict[str, Any] = {"residual": Residuals, "prediction": Predictions}
     problem = kinds.get(loss.variable, Margins)(loss)
     with np.errstate(all="ignore"):
         arithmetic, known = truths(problem)

@@ -11,18 +11,9 @@ from boostloss.kernels.cpu import rebind, takes_powers
 from boostloss.losses.class_weight import class_weights
 from boostloss.losses.classification_base import ClassificationLoss
 from boostloss.losses.probability import probability_parts
-from boostloss.verify.arrays import Array, Floats, as_columns, largest
+from boostloss.verify.arrays import Array, Floats, as_columns, float32_values, largest, rounded
 from boostloss.verify.exact import exact_derivatives, exact_kernel, exact_numbers
-from boostloss.verify.problem import (
-    CORE,
-    DTYPES,
-    Batch,
-    Problem,
-    Truth,
-    float32_values,
-    frozen_copy,
-    rounded,
-)
+from boostloss.verify.problem import CORE, DTYPES, Batch, Problem, Truth, frozen_copy
 
 SOFT_LABELS = (0.125, 0.5, 0.75)
 SENSITIVE, STEP = 0.5, 1e-6
@@ -113,7 +104,8 @@ class Margins(Problem):
         """Combine the shares of both labels, which are what the loss makes of `y_true`."""
         y = self.loss._targets(batch.y_true, None, 1, dtype).y_true.astype(float)
         repeats = len(y) // len(self.margins)
-        return combine(y * np.tile(positive, repeats), (1 - y) * np.tile(negative, repeats))
+        combined: Array = combine(y * np.tile(positive, repeats), (1 - y) * np.tile(negative, repeats))
+        return combined
 
     def _terms(self, batch: Batch, dtype: Any, positive: Any, negative: Any) -> tuple[Floats, ...]:
         """The largest terms, from value, gradient and second derivative for label 1 and for label 0 at every margin."""
@@ -151,4 +143,5 @@ def contributions(point: Any, margin: float, params: Any) -> Floats:
             found.append(abs(quantities(up) - quantities(down)) / (2 * STEP))
         except (ArithmeticError, ValueError):  # p or q underflows, or the formula wants numbers that belong together
             continue
-    return np.nan_to_num(np.max(found, axis=0), nan=0.0, posinf=0.0)
+    largest_found: Floats = np.nan_to_num(np.max(found, axis=0), nan=0.0, posinf=0.0)
+    return largest_found

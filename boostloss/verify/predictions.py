@@ -6,9 +6,9 @@ import numpy as np
 
 from boostloss.kernels import templates
 from boostloss.losses.regression_base import RegressionLoss
-from boostloss.verify.arrays import Floats, as_columns, largest
+from boostloss.verify.arrays import Floats, as_columns, float32_values, largest, rounded
 from boostloss.verify.exact import exact_derivatives, exact_kernel, exact_numbers
-from boostloss.verify.problem import DTYPES, Batch, Problem, Truth, float32_values, frozen_copy, rounded
+from boostloss.verify.problem import DTYPES, Batch, Problem, Truth, frozen_copy
 
 TARGETS = np.array([-300.0, -2.0, -0.01, 0.0, 0.03, 0.5, 1.0, 7.0, 400.0, 1e6], np.float32).astype(np.float64)
 

@@ -15,12 +15,6 @@ QUANTITIES = ("value", "gradient", "hessian")
 CORE = 20.0  # the bound in ulp is constant up to this margin, and grows with the margin beyond
 
 
-def float32_values(values: Any) -> Floats:
-    """0 and the values with both signs, as float32 numbers in float64: one truth serves both dtypes."""
-    values = np.asarray(values, np.float32).astype(np.float64)
-    return np.unique(np.concatenate([-values, [0.0], values]))
-
-
 @dataclass(frozen=True)
 class Batch:
     """Rows that one kernel call evaluates."""
@@ -90,11 +84,6 @@ class Problem:
     def truth(self, ctx: Any) -> dict[Any, list[Truth]]:
         """The truth of every batch, per dtype."""
         raise NotImplementedError
-
-
-def rounded(params: Any) -> tuple[float, ...]:
-    """Hyper-parameters as float32 numbers, so that both dtypes compute the same loss."""
-    return tuple(float(np.float32(p)) for p in params)
 
 
 def frozen_copy(loss: Any, params: Any) -> Any:

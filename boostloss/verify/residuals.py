@@ -6,17 +6,9 @@ import numpy as np
 
 from boostloss.kernels import templates
 from boostloss.losses.regression_base import RegressionLoss
-from boostloss.verify.arrays import Floats, as_columns, largest
+from boostloss.verify.arrays import Floats, as_columns, float32_values, largest, rounded
 from boostloss.verify.exact import exact_derivatives, exact_kernel, exact_numbers
-from boostloss.verify.problem import (
-    DTYPES,
-    Batch,
-    Problem,
-    Truth,
-    float32_values,
-    frozen_copy,
-    rounded,
-)
+from boostloss.verify.problem import DTYPES, Batch, Problem, Truth, frozen_copy
 
 
 class Residuals(Problem):

@@ -129,7 +129,7 @@ def start_row(loss: Loss) -> Row:
 
     titles = "start", "sum of gradients", "float64", "101 labels"
     try:
-        start = loss.fit_intercept_only(y_true, weight)
+        start = float(loss.fit_intercept_only(y_true, weight))
     except (ValueError, RuntimeError) as failure:
         return Row(*titles, np.nan, "", ROOT_TOLERANCE, str(failure))
     at_start = gradients(start)
