@@ -193,13 +193,30 @@ def test_metadata_requests():
 # ---------------------------------------------------------------------------------------------------------------- HTML
 
 
+def text_of_html(model):
+    """The words of scikit-learn's HTML, without its style."""
+    words = re.sub(r"(?s)<(style|script)>.*?</\1>|<[^>]*>", " ", estimator_html_repr(model))
+    return re.sub(r"\s+", " ", words)
+
+
 @EVERY_CLASSIFIER
 def test_html_shows_loss_and_estimator(make):
-    """The estimator is a box inside the box of the classifier, the loss in the table of its parameters."""
-    html = estimator_html_repr(bl.LossClassifier(make(), bl.Focal(gamma=1.25)))
-    assert f"estimator: {type(make()).__name__}" in html
-    assert re.search(r"loss(</td>\s*<td class=\"value\">\s*|=)Focal\(gamma=1.25\)", html)
-    fitted = bl.LossClassifier(make(), bl.Focal(gamma=1.25)).fit(*binary_problem(100)[:2])
-    assert "Fitted" in estimator_html_repr(fitted)
-    assert "Not fitted" in html
+    """Each in a box of its own, the loss with its parameters, also within a pipeline and after the training."""
+    classifier = bl.LossClassifier(make(), bl.Focal(gamma=1.25))
+    for model in (classifier, make_pipeline(StandardScaler(), classifier)):
+        text = text_of_html(model)
+        assert f" estimator {type(make()).__name__} " in text
+        assert re.search(r" loss Focal (Parameters gamma 1\.25 |Focal\(gamma=1\.25\) )", text)  # newest, oldest
+        assert "Not fitted" in text
+    fitted = classifier.fit(*binary_problem(100)[:2])
+    assert " Fitted" in text_of_html(fitted)
+    assert " loss Focal " in text_of_html(fitted)
     assert "Focal(gamma=1.25)" in repr(fitted)
+
+
+def test_html_of_defaults_and_of_mistakes():
+    """What None stands for; and something that fit would refuse is shown, for that is when one looks."""
+    assert " estimator XGBClassifier XGBClassifier loss CrossEntropy " in text_of_html(bl.LossClassifier())
+    assert " estimator XGBRegressor XGBRegressor loss Huber " in text_of_html(bl.LossRegressor())
+    assert "losses.classification.Focal" in text_of_html(bl.LossClassifier(loss=bl.Focal))
+    assert " loss focal " in text_of_html(bl.LossClassifier(loss="focal"))
