@@ -49,6 +49,7 @@ from boostloss import (
 )
 
 SCALES = "delta", "scale", "bandwidth"
+QUICK_FORMULAS_OF_K_CLASSES = CrossEntropy.point, KLDivergence.point, Focal.point, LDAM.point
 AUTO_FACTORS = {
     "MAPE": 1.0,
     "SMAPE": 1.0,
@@ -98,6 +99,14 @@ class Case:
     @property
     def has_posterior(self):
         return self.is_classification and self.loss.has_posterior
+
+    @property
+    def is_quick(self):
+        """Whether its kernels belong to the fast set: those of K columns take four times as long to compile.
+
+        The formulas that are in it have no parameter, a power, or parameters per class.
+        """
+        return not self.is_classification or self.n_outputs == 1 or self.loss.point in QUICK_FORMULAS_OF_K_CLASSES
 
     @property
     def is_flat(self):
@@ -267,6 +276,14 @@ OTHER_REGRESSION = [*map(Case, POSITIVE), Case(Quantile(quantile=[0.05, 0.5, 0.9
 LOSSES = CLASSIFICATION + REGRESSION + OTHER_REGRESSION
 
 
-def over(cases):
-    """Run a test over these cases, under readable names."""
-    return pytest.mark.parametrize("case", cases, ids=[case.id for case in cases])
+def over(cases, is_quick=lambda case: case.is_quick):
+    """Run a test over these cases, under readable names; over those that are not quick in the slow set only."""
+    marks = [() if is_quick(case) else pytest.mark.slow for case in cases]
+    given = [pytest.param(case, marks=mark, id=case.id) for case, mark in zip(cases, marks, strict=True)]
+    return pytest.mark.parametrize("case", given)
+
+
+def over_kinds(cases):
+    """The same with one case of every class of losses in the fast set."""
+    first = {type(case.loss): case for case in reversed(cases)}
+    return over(cases, lambda case: case is first[type(case.loss)])

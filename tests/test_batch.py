@@ -249,7 +249,7 @@ def test_whole_numbers_are_asked_for():
 # -------------------------------------------------------------------------------------------------------- SelfAdjusting
 
 
-@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_outputs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_self_adjusting_is_a_weighted_cross_entropy(n_outputs):
     """The gradient is (1 - p)^gamma times that of the cross-entropy, the value that of the focal loss."""
     rng = np.random.default_rng(1)

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
 from sklearn.metrics import log_loss
 
-from boostloss import Asymmetric, CrossEntropy, Focal, KLDivergence, LogitAdjusted, Poly1, Poly1Focal
+from boostloss import Asymmetric, CrossEntropy, Focal, Hinge, KLDivergence, LogitAdjusted, Poly1, Poly1Focal
 
 UNSMOOTHED = [case for case in CLASSIFICATION if not case.loss.label_smoothing]
 SMOOTHED = [case for case in CLASSIFICATION if case.loss.label_smoothing]
@@ -159,7 +159,10 @@ def test_a_perfect_prediction_costs_nothing(case):
 # --------------------------------------------------------------------------------------------------------- soft labels
 
 
-@over([case for case in SIGMOID if not case.loss.label_smoothing])
+@over(
+    [case for case in SIGMOID if not case.loss.label_smoothing],
+    is_quick=lambda case: isinstance(case.loss, CrossEntropy | Focal | Hinge),  # of p with and without a power, of m
+)
 def test_soft_labels_are_two_weighted_rows(case):
     """y in [0, 1] is y of a positive row and 1 - y of a negative one: value, gradient, curvature and start."""
     _, raw, weight = case.sample()

@@ -1,5 +1,6 @@
 """The disk cache of compiled kernels, binding a formula to a template, and the machine code that comes out."""
 
+import functools
 import json
 import math
 import os
@@ -201,6 +202,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked, so that they start together")
 def test_eight_cold_processes_agree(tmp_path):
     """Eight processes compile into one empty folder at once, for raw predictions of both types, and agree bitwise."""
@@ -235,7 +237,9 @@ print(json.dumps([bl.__file__, gradient.tolist(), sum(kernel.stats.cache_hits.va
 """
 
 
-@pytest.mark.parametrize("user_cache", [True, False], ids=["user cache", "no cache"])
+@pytest.mark.parametrize(
+    "user_cache", [pytest.param(True, id="user cache", marks=pytest.mark.slow), pytest.param(False, id="no cache")]
+)
 def test_read_only_installation(tmp_path, user_cache):
     """Where nothing can be written beside the package, the user's cache serves, or none; results are the same."""
     package = tmp_path / "site" / "boostloss"
@@ -363,7 +367,7 @@ class PowerAndLog(ClassificationLoss):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_outputs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_log_q_beside_a_power(n_outputs, dtype):
     """`number` gives what is joined in the type of the row, in every target: values and gradients by differences."""
     rng = np.random.default_rng(0)
@@ -396,28 +400,30 @@ RESIDUAL = {
 
 @pytest.fixture(scope="module")
 def llvm():
-    """LLVM's text of every float32 kernel of derivatives, compiled anew: a kernel read from disk has none."""
+    """LLVM's text of a float32 kernel of derivatives, compiled anew: a kernel read from disk has none."""
     rows, labels = np.linspace(-3, 3, 99, dtype=np.float32), np.arange(99) % 3
-    texts, columns = {}, np.stack([rows, -rows, 2 * rows], 1)
-    with nothing_cached():
-        for name, loss in (BINARY | RESIDUAL).items():
-            texts[name] = llvm_of(derivatives_kernel(loss, labels == 2, rows))
-        for name, loss in BINARY.items():
-            texts[f"softmax {name}"] = llvm_of(derivatives_kernel(loss, labels, columns))
-    return texts
+    columns = np.stack([rows, -rows, 2 * rows], 1)
+
+    @functools.cache
+    def text_of(name, n_classes=2):
+        loss = (BINARY | RESIDUAL)[name]
+        with nothing_cached():
+            return llvm_of(derivatives_kernel(loss, *((labels == 2, rows) if n_classes == 2 else (labels, columns))))
+
+    return text_of
 
 
 @pytest.mark.parametrize("name", ["cross-entropy", *RESIDUAL])
 def test_no_double_arithmetic(llvm, name):
     """Plainly written literals get the type of the row: nothing is computed in float64, nothing converted to it."""
-    assert re.findall(r"= f(?:add|sub|mul|div|cmp|neg|pext)\b[^\n]*\bdouble\b", llvm[name]) == []
+    assert re.findall(r"= f(?:add|sub|mul|div|cmp|neg|pext)\b[^\n]*\bdouble\b", llvm(name)) == []
 
 
 @pytest.mark.parametrize("name", [*BINARY, *RESIDUAL])
 def test_hot_loop_is_vectorised(llvm, name):
     """Several rows at a time, and no call per row to the C library."""
-    assert vectorised_loops(llvm[name]) >= 1
-    assert not re.search(LIBRARY_CALL, llvm[name])
+    assert vectorised_loops(llvm(name)) >= 1
+    assert not re.search(LIBRARY_CALL, llvm(name))
 
 
 TWO_CLASSES = [
@@ -434,9 +440,14 @@ TWO_CLASSES = [
 RESIDUALS = [PseudoHuber(delta=1.0), Fair(scale=1.0), Cauchy(scale=1.0), Welsch(scale=1.0), Tukey(scale=1.0)]
 RESIDUALS += [Barron(alpha=0.5, scale=1.0), AbsoluteError(bandwidth=1.0), SMAPE(bandwidth=1.0), MSLE()]
 RESIDUALS += [MAPE(bandwidth=1.0), Poisson(), Gamma(), Tweedie()]  # of target and raw prediction
+QUICK = Asymmetric, LDAM, Hinge, Tukey, Poisson  # a power, parameters per class, branches, two kinds of arguments
+VECTORISED = [
+    pytest.param(loss, id=repr(loss), marks=() if isinstance(loss, QUICK) else pytest.mark.slow)
+    for loss in TWO_CLASSES + RESIDUALS
+]
 
 
-@pytest.mark.parametrize("loss", TWO_CLASSES + RESIDUALS, ids=repr)
+@pytest.mark.parametrize("loss", VECTORISED)
 def test_other_losses_are_vectorised(loss):
     """Logarithms, powers and hinges alike: no branch, no call per row."""
     rows, is_residual = np.linspace(-3, 3, 99, dtype=np.float32), loss in RESIDUALS
@@ -446,10 +457,10 @@ def test_other_losses_are_vectorised(loss):
     assert not re.search(LIBRARY_CALL, text)
 
 
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", ["cross-entropy", pytest.param("focal", marks=pytest.mark.slow)])
 def test_every_loop_of_softmax_is_vectorised(llvm, name):
     """exp of the differences and their sum, the formula, the derivatives of all classes and those of the own one."""
-    assert vectorised_loops(llvm[f"softmax {name}"]) >= 4
+    assert vectorised_loops(llvm(name, n_classes=3)) >= 4
 
 
 def test_no_parameter_adds_a_signature():

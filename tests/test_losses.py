@@ -408,7 +408,7 @@ def test_second_derivative_of_cross_entropy_is_bounded(case):
     assert (exact <= rowwise(weight, raw) * max(1.0, *largest) / 4 * (1 + 1e-12)).all()
 
 
-@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_outputs", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("loss", "limit"),
     [

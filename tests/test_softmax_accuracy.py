@@ -100,6 +100,13 @@ OTHERS = [
 ]
 
 
+# Each takes ten seconds to compile
+PARAMS_OF_OTHERS = [
+    pytest.param(loss, bound, id=f"{loss!r}-{bound}", marks=() if isinstance(loss, bl.LDAM) else pytest.mark.slow)
+    for loss, bound in OTHERS
+]
+
+
 def truth_of_formula(loss, y, z):
     """The same from the loss's own formula in 60 digits; that it is right for two classes is for test_verify."""
     z = [CTX.mpf(float(v)) for v in z]
@@ -122,7 +129,7 @@ def truth_of_formula(loss, y, z):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("loss", "bound"), OTHERS, ids=repr)
+@pytest.mark.parametrize(("loss", "bound"), PARAMS_OF_OTHERS)
 def test_other_losses_of_three_classes(loss, bound, dtype):
     """As above; the largest errors are in the second derivative."""
     for spread in (3.0, 20.0, 1e4):

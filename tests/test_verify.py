@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import OTHER_REGRESSION, REGRESSION, SIGMOID, over
+from conftest import OTHER_REGRESSION, REGRESSION, SIGMOID, over_kinds
 
 import boostloss as bl
 from boostloss.formula import exp, power_q
@@ -112,7 +112,7 @@ def failing(report):
     return {row.quantity for row in report.failures}
 
 
-@over(CHECKED)
+@over_kinds(CHECKED)
 def test_built_in_losses_pass(case):
     """Every built-in loss agrees with differences and with 50 digits in both dtypes."""
     report = check(case.loss)
@@ -185,7 +185,7 @@ def test_wrong_loss_is_named_without_mpmath(wrong, quantities, monkeypatch):
     assert quantities <= failing(check(wrong))
 
 
-@over(CHECKED)
+@over_kinds(CHECKED)
 def test_right_loss_passes_without_mpmath(case, monkeypatch):
     """Without mpmath the report has differences only, and says so."""
     monkeypatch.setitem(sys.modules, "mpmath", None)
