@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from engine_tasks import binary, several, tasks, unscaled  # noqa: F401  # fixtures
 from reference import deviation, residual_scale
 
 from boostloss import (
