@@ -14,3 +14,13 @@ def rowwise(weight, array):
 def all_of(loss, y, raw, weight=None):
     """Value, gradient and curvature."""
     return loss.loss(y, raw, weight), *loss.gradient_hessian(y, raw, weight)
+
+
+def assert_majorised(loss, y, raw):
+    """L(z + t) <= L(z) + g t + h t^2 / 2 for every t."""
+    value, (gradient, hessian) = loss.loss(y, raw), loss.gradient_hessian(y, raw)
+    rng = np.random.default_rng(5)
+    for spread in (1e-2, 1.0, 10.0, 1e3):
+        t = spread * rng.standard_t(2, len(y))
+        bound = value + gradient * t + hessian * t**2 / 2
+        assert (loss.loss(y, raw + t) <= bound + 1e-12 * (1 + np.abs(bound))).all()

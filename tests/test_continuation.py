@@ -9,24 +9,25 @@ from problems import (
     REGRESSORS,
     binary_problem,
     lgbm_classifier,
-    lgbm_regressor,
     multiclass_problem,
     regression_problem,
     xgb_classifier,
-    xgb_regressor,
 )
 from sklearn.base import clone
 from trainings import LOSSES_OF_REGRESSION, early_stopping
 
 import boostloss as bl
 
-BEFORE = {xgb_classifier: "xgb_model", xgb_regressor: "xgb_model", lgbm_classifier: "init_model",
-          lgbm_regressor: "init_model"}  # fmt: skip
+PROBLEMS = binary_problem, multiclass_problem
 CONTINUED = [
-    *((make, bl.LossClassifier, bl.Focal(), problem) for make in CLASSIFIERS
-      for problem in (binary_problem, multiclass_problem)),
+    *((make, bl.LossClassifier, bl.Focal(), problem) for make in CLASSIFIERS for problem in PROBLEMS),
     *((make, bl.LossRegressor, loss, regression_problem) for make in REGRESSORS for loss in LOSSES_OF_REGRESSION),
-]  # fmt: skip
+]
+
+
+def going_on_from(make, model):
+    """The argument of fit that says so."""
+    return {"xgb_model" if "xgb" in make.__name__ else "init_model": model}
 
 
 @pytest.mark.parametrize(("make", "kind", "loss", "problem"), CONTINUED)
@@ -41,7 +42,7 @@ def test_training_can_be_continued(make, kind, loss, problem, as_given):
     if as_given == "booster":
         model = model.booster_ if hasattr(model, "booster_") else model.get_booster()
     before = half.predict(X)
-    other_half = clone(half).fit(X, y, **{BEFORE[make]: model})
+    other_half = clone(half).fit(X, y, **going_on_from(make, model))
     expected = whole._raw_predictions(X)
     np.testing.assert_allclose(other_half._raw_predictions(X), expected, atol=1e-4 * np.std(expected))
     np.testing.assert_array_equal(half.predict(X), before)
@@ -57,7 +58,7 @@ def test_a_training_that_stopped_early_can_be_continued(make, stops_again):
     estimator, arguments = early_stopping(make)
     first = bl.LossClassifier(estimator, bl.Focal()).fit(X, y, eval_set=validation, **arguments)
     estimator, arguments = (estimator, {"eval_set": validation, **arguments}) if stops_again else (make(), {})
-    second = bl.LossClassifier(estimator, bl.Focal()).fit(X, y, **{BEFORE[make]: first}, **arguments)
+    second = bl.LossClassifier(estimator, bl.Focal()).fit(X, y, **going_on_from(make, first), **arguments)
     stages = list(second.staged_decision_function(X))
     np.testing.assert_array_equal(stages[-1], second.decision_function(X))
     np.testing.assert_allclose(stages[first.best_iteration_ - 1], first.decision_function(X), atol=1e-6)

@@ -6,36 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from boostloss import (
-    LDAM,
-    MAPE,
-    MSLE,
-    SMAPE,
-    AbsoluteError,
-    Asymmetric,
-    Barron,
-    Cauchy,
-    CrossEntropy,
-    Exponential,
-    Fair,
-    Focal,
-    Gamma,
-    Hinge,
-    Huber,
-    LogCosh,
-    MarginTruncated,
-    Poisson,
-    Poly1Focal,
-    PseudoHuber,
-    QuadraticHinge,
-    Quantile,
-    RegressionLoss,
-    SelfAdjusting,
-    SoftTruncated,
-    Tukey,
-    Tweedie,
-    Welsch,
-)
+import boostloss as bl
 from boostloss.formula import exp
 from boostloss.kernels import softmax, templates
 from boostloss.kernels.cpu import compiled
@@ -49,7 +20,7 @@ def decay(x):
     return low + high * exp(-RATE * x)
 
 
-class Literals(RegressionLoss):
+class Literals(bl.RegressionLoss):
     """Float literals, alone and in a constant tuple, a global float, and a function that is called."""
 
     @staticmethod
@@ -58,11 +29,11 @@ class Literals(RegressionLoss):
         return (0.0, 0.3 * r, 0.1, 1.0 / (1.0 + decay(a))) if a < 0.7 else (1.5 * a, 0.2 * r, 0.1, decay(a) / 3.0)
 
 
-BINARY = {"cross-entropy": CrossEntropy(), "focal": Focal()}
+BINARY = {"cross-entropy": bl.CrossEntropy(), "focal": bl.Focal()}
 RESIDUAL = {
-    "Huber": Huber(delta=1.0),
-    "log-cosh": LogCosh(scale=1.0),
-    "quantile": Quantile(bandwidth=0.1),
+    "Huber": bl.Huber(delta=1.0),
+    "log-cosh": bl.LogCosh(scale=1.0),
+    "quantile": bl.Quantile(bandwidth=0.1),
     "literals": Literals(),
 }
 
@@ -96,20 +67,22 @@ def test_hot_loop_is_vectorised(llvm, name):
 
 
 TWO_CLASSES = [
-    Asymmetric(),
-    SoftTruncated(),
-    MarginTruncated(),
-    LDAM(margins=[0.1, 0.5]),
-    Poly1Focal(),
-    SelfAdjusting(),
-    Exponential(),
-    Hinge(),
-    QuadraticHinge(),
+    bl.Asymmetric(),
+    bl.SoftTruncated(),
+    bl.MarginTruncated(),
+    bl.LDAM(margins=[0.1, 0.5]),
+    bl.Poly1Focal(),
+    bl.SelfAdjusting(),
+    bl.Exponential(),
+    bl.Hinge(),
+    bl.QuadraticHinge(),
 ]
-RESIDUALS = [PseudoHuber(delta=1.0), Fair(scale=1.0), Cauchy(scale=1.0), Welsch(scale=1.0), Tukey(scale=1.0)]
-RESIDUALS += [Barron(alpha=0.5, scale=1.0), AbsoluteError(bandwidth=1.0), SMAPE(bandwidth=1.0), MSLE()]
-RESIDUALS += [MAPE(bandwidth=1.0), Poisson(), Gamma(), Tweedie()]  # of target and raw prediction
-QUICK = Asymmetric, LDAM, Hinge, Tukey, Poisson  # a power, parameters per class, branches, two kinds of arguments
+RESIDUALS = [bl.PseudoHuber(delta=1.0), bl.Fair(scale=1.0), bl.Cauchy(scale=1.0), bl.Welsch(scale=1.0)]
+RESIDUALS += [bl.Tukey(scale=1.0)]
+RESIDUALS += [bl.Barron(alpha=0.5, scale=1.0), bl.AbsoluteError(bandwidth=1.0), bl.SMAPE(bandwidth=1.0), bl.MSLE()]
+RESIDUALS += [bl.MAPE(bandwidth=1.0), bl.Poisson(), bl.Gamma(), bl.Tweedie()]  # of target and raw prediction
+# A power, parameters per class, branches, two kinds of arguments
+QUICK = bl.Asymmetric, bl.LDAM, bl.Hinge, bl.Tukey, bl.Poisson
 VECTORISED = [
     pytest.param(loss, id=repr(loss), marks=() if isinstance(loss, QUICK) else pytest.mark.slow)
     for loss in TWO_CLASSES + RESIDUALS
@@ -136,10 +109,10 @@ def test_no_parameter_adds_a_signature():
     """200 values of gamma run through one compiled kernel."""
     z, labels = np.linspace(-3, 3, 30), np.arange(30) % 3
     for gamma in np.linspace(0, 5, 200):
-        loss = Focal(gamma=gamma)
+        loss = bl.Focal(gamma=gamma)
         loss.gradient_hessian(labels == 2, z)
         loss.gradient_hessian(labels, np.stack([z, -z, 2 * z], 1))
-    of_two = compiled(templates.binary_derivatives, Focal.point, "probability", "double")
+    of_two = compiled(templates.binary_derivatives, bl.Focal.point, "probability", "double")
     layout = softmax.layout_of(np.empty((30, 3)))
-    of_three = compiled(softmax.softmax_derivatives, Focal.point, "probability", "double", layout=layout)
+    of_three = compiled(softmax.softmax_derivatives, bl.Focal.point, "probability", "double", layout=layout)
     assert len(of_two.signatures) == len(of_three.signatures) == 1

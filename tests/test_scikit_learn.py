@@ -80,11 +80,15 @@ def test_halving_random_search(make):
     assert sorted(set(by_rounds)) == [3, 6, 12]
 
 
+def fit_and_test():
+    """Two thousand rows to train and as many others to test."""
+    return *binary_problem(2000)[:2], *binary_problem(2000, seed=7)[:2]
+
+
 @EVERY_CLASSIFIER
 def test_calibrated_classifier(make):
     """A loss without posterior gets probabilities from held-out data, close to those of the logistic model."""
-    X, y, _ = binary_problem(2000)
-    X_test, y_test, _ = binary_problem(2000, seed=7)
+    X, y, X_test, y_test = fit_and_test()
     hinge = bl.LossClassifier(make(), bl.Hinge())
     calibrated = CalibratedClassifierCV(hinge, method="isotonic", cv=3).fit(X, LABELS[y])
     proba = calibrated.predict_proba(X_test)
@@ -113,8 +117,7 @@ def test_stacking_classifier(make):
 @EVERY_CLASSIFIER
 def test_tuned_threshold(make):
     """A threshold on true probabilities, chosen for balanced accuracy, lies near the base rate."""
-    X, y, _ = binary_problem(2000)
-    X_test, y_test, _ = binary_problem(2000, seed=7)
+    X, y, X_test, y_test = fit_and_test()
     classifier = bl.LossClassifier(make(), bl.Focal())
     tuned = TunedThresholdClassifierCV(classifier, scoring="balanced_accuracy", cv=3).fit(X, LABELS[y])
     assert abs(tuned.best_threshold_ - y.mean()) < 0.2

@@ -79,9 +79,9 @@ def plot_training(training: Any, *, metric: str | None = None, ax: Any = None, *
     metric : str, optional
         The only one to draw; by default all of them.
     ax : matplotlib Axes or sequence of them, optional
-        One for each metric; by default those of a new figure.
+        As many as there are metrics to draw; by default those of a new figure.
     **line_style
-        Passed to ``Axes.plot``.
+        What ``Axes.plot`` is given for every curve.
 
     Returns
     -------
