@@ -2,15 +2,15 @@
 
 import subprocess
 import sys
+import warnings
 
+import numpy as np
 import pytest
 import xgboost
 from problems import CLASSIFIERS, REGRESSORS, binary_problem, lgbm_classifier
 from threadpoolctl import threadpool_limits
 
 import boostloss as bl
-import boostloss.lightgbm
-import boostloss.xgboost
 
 
 def test_none_is_xgboost_with_its_defaults():
@@ -50,3 +50,15 @@ def test_engines_have_nothing_to_complain_about(make, capfd):
     printed = "".join(capfd.readouterr()).lower()
     for word in ("unknown", "not used", "warning", "boostloss"):
         assert word not in printed
+
+
+@pytest.mark.parametrize("make", CLASSIFIERS + REGRESSORS)
+def test_predictions_of_arrays_warn_of_nothing(make):
+    """Whatever the version of the engine thinks of columns without names."""
+    kind = bl.LossClassifier if make in CLASSIFIERS else bl.LossRegressor
+    X, y, _ = binary_problem(100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the filters of pyproject.toml are for what is not ours
+        model = kind(make()).fit(X, y, eval_set=(X, y), **({"verbose": False} if "xgb" in make.__name__ else {}))
+        stages = list(model.staged_predict(X))
+        np.testing.assert_array_equal(stages[-1], model.predict(X))

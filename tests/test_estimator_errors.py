@@ -17,8 +17,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 import boostloss as bl
-import boostloss.lightgbm
-import boostloss.xgboost
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import polars
 import pytest
+import sklearn
 from problems import CLASSIFIERS, LABELS, binary_problem, lgbm_classifier, xgb_classifier
 from scipy import sparse
 
 import boostloss as bl
-import boostloss.lightgbm
-import boostloss.xgboost
+
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
 
 def frame_with_categories(seed=0):
@@ -53,7 +54,8 @@ def test_frames_of_polars_and_arrow(make, params, convert):
     classifier.fit(X, polars.Series(labels.tolist()), weight, eval_set=(X, labels.to_numpy()), **arguments)
     np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=1e-6)
     assert list(classifier.staged_predict(X))[-1].tolist() == classifier.predict(X).tolist()
-    assert (classifier.feature_names_in_.tolist() == list(frame)) == hasattr(X, "columns")
+    if SKLEARN >= (1, 7) or hasattr(X, "__dataframe__"):  # 1.6 asks for that, and Polars 2 has it no more
+        assert classifier.feature_names_in_.tolist() == list(frame)
     numbers = convert(polars_frame().select("b", "c"))
     assert classifier.fit(numbers, labels).score(numbers, labels) > 0.6
 

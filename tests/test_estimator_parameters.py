@@ -14,8 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import boostloss as bl
-import boostloss.lightgbm
-import boostloss.xgboost
 
 
 @pytest.mark.parametrize("make", CLASSIFIERS)

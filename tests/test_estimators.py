@@ -19,8 +19,6 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss
 
 import boostloss as bl
-import boostloss.lightgbm
-import boostloss.xgboost
 
 # With features of few values: no cut point and no leaf depends on the number of rows, which LightGBM only estimates
 EXACT = {

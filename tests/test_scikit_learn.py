@@ -14,7 +14,7 @@ from sklearn.ensemble import StackingClassifier, VotingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # HalvingRandomSearchCV is experimental
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.metrics import balanced_accuracy_score, get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, TunedThresholdClassifierCV, cross_validate
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
@@ -153,9 +153,11 @@ def test_sample_weight_is_routed(make):
     X, y, weight = binary_problem()
     with config_context(enable_metadata_routing=True):
         classifier = bl.LossClassifier(make(), bl.Focal()).set_fit_request(sample_weight=True)
-        classifier.set_score_request(sample_weight=True)
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), classifier)
-        search = GridSearchCV(pipeline, {"lossclassifier__loss__gamma": [1.0]}, cv=2).fit(X, y, sample_weight=weight)
+        # scikit-learn 1.6 cannot ask a pipeline's own score for it
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        search = GridSearchCV(pipeline, {"lossclassifier__loss__gamma": [1.0]}, cv=2, scoring=scorer)
+        search.fit(X, y, sample_weight=weight)
         ignored = clone(pipeline)
         ignored[0].set_fit_request(sample_weight=True)
         ignored[-1].set_fit_request(sample_weight=False)
