@@ -11,7 +11,7 @@ from reference import deviation, residual_scale
 import boostloss as bl
 
 SCALES = "delta", "scale", "bandwidth"
-QUICK_FORMULAS_OF_K_CLASSES = bl.CrossEntropy.point, bl.KLDivergence.point, bl.Focal.point, bl.LDAM.point
+NO_PARAMETER, POWER, PER_CLASS = bl.CrossEntropy.point, bl.Focal.point, bl.LDAM.point
 AUTO_FACTORS = {
     "MAPE": 1.0,
     "SMAPE": 1.0,
@@ -66,9 +66,11 @@ class Case:
     def is_quick(self):
         """Whether its kernels belong to the fast set: those of K columns take four times as long to compile.
 
-        The formulas that are in it have no parameter, a power, or parameters per class.
+        Of them it has those of three classes for a formula of each kind, and the cross-entropy of any number.
         """
-        return not self.is_classification or self.n_outputs == 1 or self.loss.point in QUICK_FORMULAS_OF_K_CLASSES
+        if not self.is_classification or self.n_outputs == 1 or self.loss.point is NO_PARAMETER:
+            return True
+        return self.n_outputs == 3 and self.loss.point in (POWER, PER_CLASS)
 
     @property
     def is_flat(self):
