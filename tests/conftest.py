@@ -66,11 +66,13 @@ class Case:
     def is_quick(self):
         """Whether its kernels belong to the fast set: those of K columns take four times as long to compile.
 
-        Of them it has those of three classes for a formula of each kind, and the cross-entropy of any number.
+        Of them it has those of three classes for a formula of each kind, and of any number for the cross-entropy.
         """
-        if not self.is_classification or self.n_outputs == 1 or self.loss.point is NO_PARAMETER:
+        if not self.is_classification or self.n_outputs == 1:
             return True
-        return self.n_outputs == 3 and self.loss.point in (POWER, PER_CLASS)
+        if self.n_outputs == 3:
+            return self.loss.point in (NO_PARAMETER, POWER, PER_CLASS)
+        return self.loss.point is NO_PARAMETER and not self.loss.label_smoothing
 
     @property
     def is_flat(self):

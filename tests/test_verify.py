@@ -108,6 +108,14 @@ WRONG = [
 ]
 
 
+# One of each kind of formula is quick: every other one is compiled for nothing else
+QUICK = WrongSign, NaNFarOut, NegativeCurvature
+MISTAKES = [
+    pytest.param(wrong, quantities, id=type(wrong).__name__, marks=() if isinstance(wrong, QUICK) else pytest.mark.slow)
+    for wrong, quantities in WRONG
+]
+
+
 def failing(report):
     return {row.quantity for row in report.failures}
 
@@ -170,7 +178,7 @@ def test_right_loss_of_a_user_passes(own):
     assert_correct(own)
 
 
-@pytest.mark.parametrize(("wrong", "quantities"), WRONG, ids=[type(wrong).__name__ for wrong, _ in WRONG])
+@pytest.mark.parametrize(("wrong", "quantities"), MISTAKES)
 def test_wrong_loss_is_named(wrong, quantities):
     """A mistake fails the rows of the quantities it is in."""
     report = check(wrong)
@@ -178,7 +186,7 @@ def test_wrong_loss_is_named(wrong, quantities):
     assert quantities <= failing(report), report
 
 
-@pytest.mark.parametrize(("wrong", "quantities"), WRONG, ids=[type(wrong).__name__ for wrong, _ in WRONG])
+@pytest.mark.parametrize(("wrong", "quantities"), MISTAKES)
 def test_wrong_loss_is_named_without_mpmath(wrong, quantities, monkeypatch):
     """Differences alone find the same mistakes."""
     monkeypatch.setitem(sys.modules, "mpmath", None)
