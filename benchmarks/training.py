@@ -56,15 +56,19 @@ def cases(engines, n_cpus):
             yield Case(engine, task, n_rows, n_cpus)
 
 
+def task_of(case):
+    """Features, labels, our loss, and what tells an engine of several classes."""
+    outputs = {"num_class": N_CLASSES} if case.task == "multiclass" else {}
+    return *sample(case.task, case.n_rows), getattr(bl, LOSSES[case.task])(), outputs
+
+
 def xgboost_trainings(case):
     """Trainings by name, each on the same quantised data."""
-    X, y = sample(case.task, case.n_rows)
+    X, y, loss, outputs = task_of(case)
     name = LOSSES[case.task]
-    loss = getattr(bl, name)()
     data = xgb.QuantileDMatrix(X, y)
     del X
     params = {**TREES["xgboost"], "nthread": case.n_threads}
-    outputs = {"num_class": N_CLASSES} if case.task == "multiclass" else {}
     built_in = {**params, **outputs, "objective": BUILT_IN["xgboost"][case.task]}
 
     def train(n_rounds, train=xgb.train, params=built_in, **arguments):
@@ -84,13 +88,11 @@ def xgboost_trainings(case):
 
 def lightgbm_trainings(case):
     """Trainings by name, each on the same binned data."""
-    X, y = sample(case.task, case.n_rows)
+    X, y, loss, outputs = task_of(case)
     name = LOSSES[case.task]
-    loss = getattr(bl, name)()
     params = {**TREES["lightgbm"], "num_threads": case.n_threads}
     data = lgb.Dataset(X, y, params=params).construct()
     del X
-    outputs = {"num_class": N_CLASSES} if case.task == "multiclass" else {}
     built_in = {**params, **outputs, "objective": BUILT_IN["lightgbm"][case.task]}
 
     def train(n_rounds, train=lgb.train, params=built_in, **arguments):

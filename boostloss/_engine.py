@@ -14,6 +14,7 @@ from boostloss.losses.base import Loss
 from boostloss.losses.classification_base import ClassificationLoss
 
 LEAST_SPREAD, GREATEST_SPREAD = 1e-6, 1e9  # of targets, for float32 gradients
+MOST_SHOWN = 10  # labels in a message
 
 
 def resolved_loss(loss: Loss, label: ArrayLike, weight: ArrayLike | None, n_classes: int | None = None) -> Loss:
@@ -52,14 +53,34 @@ def warn_of_unit(
     size = spread(loss, label, weight, start, 2)
     size = size if size < least else spread(loss, label, weight, start)
     if 0 < size < least or size > greatest:
-        stacklevel = 1
-        while sys._getframe(stacklevel).f_globals["__name__"].partition(".")[0] == "boostloss":
-            stacklevel += 1
-        warnings.warn(
+        _warn(
             f"y_true spreads by {size:.3g} about the start, which should be in [{least:g}, {greatest:g}]: rescale it, "
-            "and predictions back, for rounding and the engine's thresholds for gains know no unit.",
-            stacklevel=stacklevel + 1,
+            "and predictions back, for rounding and the engine's thresholds for gains know no unit."
         )
+
+
+def warn_of_empty_classes(resolved: Loss, label: ArrayLike) -> None:
+    """Warn where K was taken from the largest label and a class below it has no rows: labels 1 and 2 make three."""
+    is_distribution = np.shape(label)[1:] not in ((), (1,))
+    if not isinstance(resolved, ClassificationLoss) or resolved.n_classes_ == 2 or is_distribution:
+        return
+    found = np.unique(label).astype(int)
+    if len(found) < resolved.n_classes_:
+        labels = f"{', '.join(map(str, found[:MOST_SHOWN]))}{', ...' if len(found) > MOST_SHOWN else ''}"
+        n_empty = resolved.n_classes_ - len(found)
+        _warn(
+            f"y_true has the labels [{labels}], which makes {resolved.n_classes_} classes, {n_empty} of them without "
+            "rows: encode labels from 0 without gaps, or use LossClassifier, which does; where it is meant, give the "
+            "number of classes (num_class)."
+        )
+
+
+def _warn(message: str) -> None:
+    """Warn in the name of the line outside boostloss that called it."""
+    stacklevel = 1
+    while sys._getframe(stacklevel).f_globals["__name__"].partition(".")[0] == "boostloss":
+        stacklevel += 1
+    warnings.warn(message, stacklevel=stacklevel + 1)
 
 
 def refuse(

@@ -1,6 +1,7 @@
 """How each engine's scikit-learn estimators are given a loss: all that `estimators` needs to know about an engine."""
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -178,15 +179,15 @@ class LightGBM:
     @staticmethod
     def margins(estimator: Any, X: Any) -> Array:
         """Raw predictions, of the best iteration where training stopped early."""
-        margins: Array = estimator.predict(known_to_lightgbm(X), raw_score=True)
-        return margins
+        return _raw_scores(estimator, known_to_lightgbm(X))
 
     @staticmethod
     def staged_margins(estimator: Any, X: Any) -> Iterator[Array]:
         """Raw predictions after every round that `margins` uses, each the one before plus the trees of a round."""
-        X, margins = known_to_lightgbm(X), 0.0
+        X = known_to_lightgbm(X)
+        margins: Any = 0.0
         for i in range(LightGBM.best_iteration(estimator) or estimator.booster_.current_iteration()):
-            margins = margins + estimator.predict(X, raw_score=True, start_iteration=i, num_iteration=1)
+            margins = margins + _raw_scores(estimator, X, start_iteration=i, num_iteration=1)
             yield margins
 
     @staticmethod
@@ -214,6 +215,15 @@ def _named(metrics: Any) -> list[str]:
     """The built-in ones among an `eval_metric`, which may be a name, a callable or a list of them."""
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     return [name for name in metrics if isinstance(name, str)]
+
+
+def _raw_scores(estimator: Any, X: Any, **rounds: Any) -> Array:
+    """Raw predictions of an estimator of LightGBM for features that are checked."""
+    with warnings.catch_warnings():
+        # 4.6 gives columns without names some of its own, and warns at every prediction that these are missing
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        margins: Array = estimator.predict(X, raw_score=True, **rounds)
+    return margins
 
 
 def _eval_arguments(estimator: Any, eval_sets: list[tuple[Any, Array]]) -> dict[str, Any]:

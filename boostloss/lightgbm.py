@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from boostloss import _lightgbm_text
-from boostloss._engine import refuse, resolved_loss, warn_of_unit
+from boostloss._engine import refuse, resolved_loss, warn_of_empty_classes, warn_of_unit
 from boostloss._lightgbm_device import check_data_sets, check_device
 from boostloss._lightgbm_renewal import LeafRenewal
 from boostloss._types import Array
@@ -171,7 +171,8 @@ def train(
     params : dict
         As for ``lightgbm.train``, without what the loss decides (objective, is_unbalance, boost_from_average, ...).
     train_set : lightgbm.Dataset
-        Labels and weights come from it. An ``init_score`` of yours is used as the start, with a warning.
+        Labels and weights come from it; K classes are 0 .. K-1, with a warning where one of them has no rows and
+        ``num_class`` was not given. An ``init_score`` of yours is used as the start, with a warning.
     num_boost_round, valid_sets, valid_names
         As for ``lightgbm.train``.
     feval : callable or list of them, optional
@@ -228,6 +229,8 @@ def train(
     params.update(_outputs(resolved))
     start = resolved.fit_intercept_only(label, weight)
     _check_unit(resolved, label, weight, start)
+    if n_classes <= 1 and init_model is None:
+        warn_of_empty_classes(resolved, label)
     own_start = init_model is not None
     if not own_start and train_set.get_init_score() is not None:
         warnings.warn("train_set has an init_score: it is the start, and it is not in the saved model.", stacklevel=2)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from boostloss import _resident_training
-from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_unit
+from boostloss._engine import describe, refuse, resolved_loss, restore, warn_of_empty_classes, warn_of_unit
 from boostloss._types import Array
 from boostloss._xgboost_continuation import booster_of
 from boostloss._xgboost_units import in_rows_of, row_count_of, set_back
@@ -70,6 +70,8 @@ def params(loss: Loss, y_true: Any, sample_weight: Any = None, *, n_classes: int
     start = resolved.fit_intercept_only(y_true, sample_weight)
     if not isinstance(resolved, ClassificationLoss):
         warn_of_unit(resolved, y_true, sample_weight, start, LEAST_SPREAD_OF_PLAIN_OBJECTIVE)
+    if n_classes is None:
+        warn_of_empty_classes(resolved, y_true)
     return {**_link(resolved), "base_score": _base_score(resolved, start)}
 
 
@@ -134,7 +136,8 @@ def train(
         regression targets that spread by less than 1, lambda, alpha, gamma and min_child_weight are multiplied by a
         power of two, as the gradients are: trees are those of any other unit (but for ``gradient_based`` sampling).
     dtrain : xgboost.DMatrix
-        Labels and weights come from it. A ``base_margin`` of yours is used as the start, with a warning.
+        Labels and weights come from it; K classes are 0 .. K-1, with a warning where one of them has no rows and
+        ``num_class`` was not given. A ``base_margin`` of yours is used as the start, with a warning.
     num_boost_round : int, default=10
         Number of rounds.
     loss : Loss
@@ -177,8 +180,11 @@ def train(
     _warn_of_dart(params, arguments.get("early_stopping_rounds"))
     label, weight = dtrain.get_label(), dtrain.get_weight()
     weight = weight if weight.size else None
-    resolved = resolved_loss(loss, label, weight, _number_of_classes(params.pop("num_class", None)))
+    n_classes = _number_of_classes(params.pop("num_class", None))
+    resolved = resolved_loss(loss, label, weight, n_classes)
     start = resolved.fit_intercept_only(label, weight)
+    if n_classes is None and xgb_model is None:
+        warn_of_empty_classes(resolved, label)
     if xgb_model is None:
         params["base_score"] = _base_score(resolved, start)
         if dtrain.get_base_margin().size:

@@ -60,13 +60,17 @@ def harmonized(loss, y, raw, weight):
     return value, negative * p - positive * (1 - p), total * p * (1 - p)
 
 
+def in_float64(*arrays):
+    return [None if a is None else a.astype(np.float64) for a in arrays]
+
+
 @pytest.mark.parametrize("loss", OVERLAP, ids=repr)
 @DTYPES
 @WEIGHTED
 def test_overlap_is_that_of_numpy(loss, dtype, weighted):
     """Every row has the value of the batch times its weight; the gradient is that of their sum."""
     y, raw, weight = batch(200, dtype, weighted)
-    wide = [None if a is None else a.astype(np.float64) for a in (y, raw, weight)]
+    wide = in_float64(y, raw, weight)
     rows = 1.0 if weight is None else wide[2]
     expected = overlap(loss, *wide)
     assert_allclose(loss.loss(y, raw, weight), rows * expected * np.ones(200), rtol=TOLERANCE[dtype])
@@ -92,8 +96,7 @@ def test_overlap_is_that_of_numpy(loss, dtype, weighted):
 def test_harmonized_is_that_of_numpy(loss, dtype, weighted):
     """Bins, weights, value, gradient and second derivative; of the curvature the half of abs(gradient) at least."""
     y, raw, weight = batch(3000, dtype, weighted)
-    wide = [None if a is None else a.astype(np.float64) for a in (y, raw, weight)]
-    value, gradient, hessian = harmonized(loss, *wide)
+    value, gradient, hessian = harmonized(loss, *in_float64(y, raw, weight))
     tolerance = {"rtol": 10 * TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     assert_allclose(loss.loss(y, raw, weight), value, **tolerance)
     ours, exact = loss.gradient_hessian(y, raw, weight, curvature="exact")
@@ -249,7 +252,7 @@ def test_whole_numbers_are_asked_for():
 # -------------------------------------------------------------------------------------------------------- SelfAdjusting
 
 
-@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_outputs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_self_adjusting_is_a_weighted_cross_entropy(n_outputs):
     """The gradient is (1 - p)^gamma times that of the cross-entropy, the value that of the focal loss."""
     rng = np.random.default_rng(1)

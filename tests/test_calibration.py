@@ -37,10 +37,10 @@ from boostloss import (
 )
 
 ENGINES = {
-    "xgboost": lambda: XGBClassifier(n_estimators=100, max_depth=4, learning_rate=0.1, n_jobs=2),
-    "lightgbm": lambda: LGBMClassifier(n_estimators=100, num_leaves=15, learning_rate=0.1, n_jobs=2, verbosity=-1),
+    "xgboost": lambda: XGBClassifier(n_estimators=100, max_depth=4, learning_rate=0.1, n_jobs=1),
+    "lightgbm": lambda: LGBMClassifier(n_estimators=100, num_leaves=15, learning_rate=0.1, n_jobs=1, verbosity=-1),
 }
-DEFAULTS = {"xgboost": lambda: XGBClassifier(n_jobs=2), "lightgbm": lambda: LGBMClassifier(n_jobs=2, verbosity=-1)}
+DEFAULTS = {"xgboost": lambda: XGBClassifier(n_jobs=1), "lightgbm": lambda: LGBMClassifier(n_jobs=1, verbosity=-1)}
 WITH_POSTERIOR = [
     CrossEntropy(pos_weight="balanced"),
     CrossEntropy(class_weight="effective"),

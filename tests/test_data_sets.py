@@ -9,7 +9,7 @@ import pytest
 import xgboost as xgb
 from conftest import Case
 from numpy.testing import assert_allclose, assert_array_equal
-from test_objective import DATA, N_ROWS, engine_like
+from objective_tasks import DATA, N_ROWS, engine_like
 
 from boostloss import CrossEntropy, Focal, Quantile, _data_sets
 
@@ -47,8 +47,15 @@ def test_one_reading_per_training(loss):
     params = {**TREES, "num_target": getattr(loss, "n_outputs", 1)}
 
     def train(obj=loss):
-        xgb.train(params, data, N_ROUNDS, obj=obj, custom_metric=loss.metric, evals=[(data, "a"), (valid, "b")],
-                  verbose_eval=False)
+        xgb.train(
+            params,
+            data,
+            N_ROUNDS,
+            obj=obj,
+            custom_metric=loss.metric,
+            evals=[(data, "a"), (valid, "b")],
+            verbose_eval=False,
+        )
 
     valid.n_label = 0
     assert reads(data, train) == (1, 1)

@@ -16,6 +16,11 @@ PAGES = [README, ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guide").g
 FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 END_OF_BLOCK = "\x1e"
+# Formulas of one's own, which nothing else compiles, take a third of the time of all pages; README.md has one as well
+RUN = [
+    pytest.param(page, id=str(page.relative_to(ROOT)), marks=pytest.mark.slow if page.stem == "own_losses" else ())
+    for page in PAGES
+]
 MARKED = re.compile(r"<!-- command: (\w+) -->\n```bash\n")
 EXTRAS = re.compile(r"(?:\.|boostloss)\[([a-z,]+)\]")
 FILES = re.compile(r"\b(?:examples|benchmarks)/[\w/]+\.(?:py|md)\b")
@@ -58,7 +63,7 @@ def assert_same_output(printed, promised):
     assert got == pytest.approx(expected, **TOLERANCE), f"printed:\n{printed}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+@pytest.mark.parametrize("page", RUN)
 def test_code_runs_as_printed(page, tmp_path, monkeypatch, capsys):
     """In order, in one namespace, in an empty folder, warnings being errors; what a page shows is what it prints."""
     monkeypatch.chdir(tmp_path)

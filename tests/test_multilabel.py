@@ -205,5 +205,5 @@ def test_errors_name_the_label():
 def test_lightgbm_through_scikit_learn(task):
     """One model per label, as the error advises."""
     X, Y, _, _ = task
-    inner = LossClassifier(LGBMClassifier(n_estimators=5, verbosity=-1), Asymmetric())
+    inner = LossClassifier(LGBMClassifier(n_estimators=5, n_jobs=1, verbosity=-1), Asymmetric())
     assert MultiOutputClassifier(inner).fit(X, Y).predict(X).shape == Y.shape

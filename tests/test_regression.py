@@ -9,18 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from boostloss import (
-    AbsoluteError,
-    Barron,
-    Cauchy,
-    Huber,
-    LogCosh,
-    PseudoHuber,
-    Quantile,
-    SquaredError,
-    Tukey,
-    Welsch,
-)
+from boostloss import AbsoluteError, Barron, Cauchy, Huber, LogCosh, PseudoHuber, Quantile, SquaredError, Tukey, Welsch
 
 R = np.concatenate([-np.geomspace(1e3, 1e-6, 60), [0.0], np.geomspace(1e-6, 1e3, 60)])
 

@@ -14,7 +14,7 @@ from sklearn.ensemble import StackingClassifier, VotingRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # HalvingRandomSearchCV is experimental
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.metrics import balanced_accuracy_score, get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, TunedThresholdClassifierCV, cross_validate
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
@@ -80,11 +80,15 @@ def test_halving_random_search(make):
     assert sorted(set(by_rounds)) == [3, 6, 12]
 
 
+def fit_and_test():
+    """Two thousand rows to train and as many others to test."""
+    return *binary_problem(2000)[:2], *binary_problem(2000, seed=7)[:2]
+
+
 @EVERY_CLASSIFIER
 def test_calibrated_classifier(make):
     """A loss without posterior gets probabilities from held-out data, close to those of the logistic model."""
-    X, y, _ = binary_problem(2000)
-    X_test, y_test, _ = binary_problem(2000, seed=7)
+    X, y, X_test, y_test = fit_and_test()
     hinge = bl.LossClassifier(make(), bl.Hinge())
     calibrated = CalibratedClassifierCV(hinge, method="isotonic", cv=3).fit(X, LABELS[y])
     proba = calibrated.predict_proba(X_test)
@@ -113,8 +117,7 @@ def test_stacking_classifier(make):
 @EVERY_CLASSIFIER
 def test_tuned_threshold(make):
     """A threshold on true probabilities, chosen for balanced accuracy, lies near the base rate."""
-    X, y, _ = binary_problem(2000)
-    X_test, y_test, _ = binary_problem(2000, seed=7)
+    X, y, X_test, y_test = fit_and_test()
     classifier = bl.LossClassifier(make(), bl.Focal())
     tuned = TunedThresholdClassifierCV(classifier, scoring="balanced_accuracy", cv=3).fit(X, LABELS[y])
     assert abs(tuned.best_threshold_ - y.mean()) < 0.2
@@ -150,9 +153,11 @@ def test_sample_weight_is_routed(make):
     X, y, weight = binary_problem()
     with config_context(enable_metadata_routing=True):
         classifier = bl.LossClassifier(make(), bl.Focal()).set_fit_request(sample_weight=True)
-        classifier.set_score_request(sample_weight=True)
         pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), classifier)
-        search = GridSearchCV(pipeline, {"lossclassifier__loss__gamma": [1.0]}, cv=2).fit(X, y, sample_weight=weight)
+        # scikit-learn 1.6 cannot ask a pipeline's own score for it
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        search = GridSearchCV(pipeline, {"lossclassifier__loss__gamma": [1.0]}, cv=2, scoring=scorer)
+        search.fit(X, y, sample_weight=weight)
         ignored = clone(pipeline)
         ignored[0].set_fit_request(sample_weight=True)
         ignored[-1].set_fit_request(sample_weight=False)
@@ -193,13 +198,30 @@ def test_metadata_requests():
 # ---------------------------------------------------------------------------------------------------------------- HTML
 
 
+def text_of_html(model):
+    """The words of scikit-learn's HTML, without its style."""
+    words = re.sub(r"(?s)<(style|script)>.*?</\1>|<[^>]*>", " ", estimator_html_repr(model))
+    return re.sub(r"\s+", " ", words)
+
+
 @EVERY_CLASSIFIER
 def test_html_shows_loss_and_estimator(make):
-    """The estimator is a box inside the box of the classifier, the loss in the table of its parameters."""
-    html = estimator_html_repr(bl.LossClassifier(make(), bl.Focal(gamma=1.25)))
-    assert f"estimator: {type(make()).__name__}" in html
-    assert re.search(r"loss(</td>\s*<td class=\"value\">\s*|=)Focal\(gamma=1.25\)", html)
-    fitted = bl.LossClassifier(make(), bl.Focal(gamma=1.25)).fit(*binary_problem(100)[:2])
-    assert "Fitted" in estimator_html_repr(fitted)
-    assert "Not fitted" in html
+    """Each in a box of its own, the loss with its parameters, also within a pipeline and after the training."""
+    classifier = bl.LossClassifier(make(), bl.Focal(gamma=1.25))
+    for model in (classifier, make_pipeline(StandardScaler(), classifier)):
+        text = text_of_html(model)
+        assert f" estimator {type(make()).__name__} " in text
+        assert re.search(r" loss Focal (Parameters gamma 1\.25 |Focal\(gamma=1\.25\) )", text)  # newest, oldest
+        assert "Not fitted" in text
+    fitted = classifier.fit(*binary_problem(100)[:2])
+    assert " Fitted" in text_of_html(fitted)
+    assert " loss Focal " in text_of_html(fitted)
     assert "Focal(gamma=1.25)" in repr(fitted)
+
+
+def test_html_of_defaults_and_of_mistakes():
+    """What None stands for; and something that fit would refuse is shown, for that is when one looks."""
+    assert " estimator XGBClassifier XGBClassifier loss CrossEntropy " in text_of_html(bl.LossClassifier())
+    assert " estimator XGBRegressor XGBRegressor loss Huber " in text_of_html(bl.LossRegressor())
+    assert "losses.classification.Focal" in text_of_html(bl.LossClassifier(loss=bl.Focal))
+    assert " loss focal " in text_of_html(bl.LossClassifier(loss="focal"))

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import OTHER_REGRESSION, REGRESSION, SIGMOID, over
+from conftest import OTHER_REGRESSION, REGRESSION, SIGMOID, over_kinds
 
 import boostloss as bl
 from boostloss.formula import exp, power_q
@@ -108,11 +108,19 @@ WRONG = [
 ]
 
 
+# One of each kind of formula is quick: every other one is compiled for nothing else
+QUICK = WrongSign, NaNFarOut, NegativeCurvature
+MISTAKES = [
+    pytest.param(wrong, quantities, id=type(wrong).__name__, marks=() if isinstance(wrong, QUICK) else pytest.mark.slow)
+    for wrong, quantities in WRONG
+]
+
+
 def failing(report):
     return {row.quantity for row in report.failures}
 
 
-@over(CHECKED)
+@over_kinds(CHECKED)
 def test_built_in_losses_pass(case):
     """Every built-in loss agrees with differences and with 50 digits in both dtypes."""
     report = check(case.loss)
@@ -170,7 +178,7 @@ def test_right_loss_of_a_user_passes(own):
     assert_correct(own)
 
 
-@pytest.mark.parametrize(("wrong", "quantities"), WRONG, ids=[type(wrong).__name__ for wrong, _ in WRONG])
+@pytest.mark.parametrize(("wrong", "quantities"), MISTAKES)
 def test_wrong_loss_is_named(wrong, quantities):
     """A mistake fails the rows of the quantities it is in."""
     report = check(wrong)
@@ -178,14 +186,14 @@ def test_wrong_loss_is_named(wrong, quantities):
     assert quantities <= failing(report), report
 
 
-@pytest.mark.parametrize(("wrong", "quantities"), WRONG, ids=[type(wrong).__name__ for wrong, _ in WRONG])
+@pytest.mark.parametrize(("wrong", "quantities"), MISTAKES)
 def test_wrong_loss_is_named_without_mpmath(wrong, quantities, monkeypatch):
     """Differences alone find the same mistakes."""
     monkeypatch.setitem(sys.modules, "mpmath", None)
     assert quantities <= failing(check(wrong))
 
 
-@over(CHECKED)
+@over_kinds(CHECKED)
 def test_right_loss_passes_without_mpmath(case, monkeypatch):
     """Without mpmath the report has differences only, and says so."""
     monkeypatch.setitem(sys.modules, "mpmath", None)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -40,6 +41,17 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimator_")
+
+    def _sk_visual_block_(self) -> Any:
+        """Two boxes in scikit-learn's HTML, which would leave out the loss: it has no ``fit``.
+
+        scikit-learn's class of such boxes is private and has moved; a union draws whatever it has side by side.
+        """
+        estimator = f"XGB{self._kind}" if self.estimator is None else self.estimator
+        parts = {"estimator": estimator, "loss": self._default_loss() if self.loss is None else self.loss}
+        # What belongs in neither place is shown as it is: `fit` will say so
+        boxes = [(name, part if isinstance(part, BaseEstimator) else str(part)) for name, part in parts.items()]
+        return FeatureUnion(boxes)._sk_visual_block_()
 
     def fit(
         self,
