@@ -2,8 +2,9 @@
 
 import contextlib
 import copy
+import inspect
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,28 @@ from boostloss._progress import progress_bar
 from boostloss._validation import check_integer, check_sample_weight
 from boostloss._wrappers import default_estimator, engine_of
 from boostloss.losses import Loss
+
+EstimatorType = TypeVar("EstimatorType", bound=type)
+ATTRIBUTES = """\
+evals_result_ : dict
+    Values of the metrics after every round, by evaluation set and metric. There where fit was given an `eval_set`.
+best_iteration_ : int
+    Number of rounds after which the metric was best, which predictions use. There where training may stop early.
+feature_importances_ : ndarray of shape (`n_features_in_`,)
+    Those of `estimator_`.
+n_features_in_ : int
+    Number of columns of `X`.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Where `X` was a data frame with names that are strings.
+"""
+
+
+def with_common_attributes(estimator: EstimatorType) -> EstimatorType:
+    """A decorator of both estimators: what both know after a training comes last among the attributes described."""
+    if estimator.__doc__:  # not under python -OO
+        text = inspect.cleandoc(estimator.__doc__)
+        estimator.__doc__ = text.replace("\n\nExamples\n", f"\n{ATTRIBUTES}\nExamples\n", 1)
+    return estimator
 
 
 class LossEstimator(MetaEstimatorMixin, BaseEstimator):
@@ -175,6 +198,24 @@ class LossEstimator(MetaEstimatorMixin, BaseEstimator):
         features = self._checked_features(X, reset=False)
         for margins in engine_of(self.estimator_, self._kind).staged_margins(self.estimator_, features):
             yield in_memory(margins).copy()  # the next stage is made from it
+
+    def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
+        """What `predict` would return after every round, up to the last that predictions use.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+
+        Yields
+        ------
+        ndarray as of `predict`
+        """
+        for raw_predictions in self._staged_raw_predictions(X):
+            yield self._decision_of(raw_predictions)
+
+    def _decision_of(self, raw_predictions: NDArray[Any]) -> NDArray[Any]:
+        decision: NDArray[Any] = self.loss_.predict(raw_predictions)
+        return decision
 
     # ------------------------------------------------------------------------------------------------- of the training
 

@@ -13,10 +13,11 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from boostloss._engine import resolved_loss
 from boostloss._validation import check_real_array, fail_at
-from boostloss.estimators.base import LossEstimator
+from boostloss.estimators.base import LossEstimator, with_common_attributes
 from boostloss.losses import ClassificationLoss, CrossEntropy, Loss, MultiLabel
 
 
+@with_common_attributes
 class LossClassifier(ClassifierMixin, LossEstimator):
     """Classifier that trains an estimator of XGBoost or LightGBM with a loss and predicts true probabilities.
 
@@ -44,16 +45,6 @@ class LossClassifier(ClassifierMixin, LossEstimator):
         The loss with everything that depends on the training labels as numbers.
     classes_ : ndarray of shape (n_classes,)
         The labels, in ascending order; for several labels per row their column numbers.
-    evals_result_ : dict
-        Values of the metrics after every round, by evaluation set and metric. There where fit was given an `eval_set`.
-    best_iteration_ : int
-        Number of rounds after which the metric was best, which predictions use. There where training may stop early.
-    feature_importances_ : ndarray of shape (`n_features_in_`,)
-        Those of `estimator_`.
-    n_features_in_ : int
-        Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Where `X` was a data frame with names that are strings.
 
     Examples
     --------
@@ -218,22 +209,8 @@ class LossClassifier(ClassifierMixin, LossEstimator):
         """
         return self._decision_of(self._raw_predictions(X))
 
-    def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
-        """Labels after every round, up to the last that predictions use.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
-
-        Yields
-        ------
-        ndarray as of `predict`
-        """
-        for raw_predictions in self._staged_raw_predictions(X):
-            yield self._decision_of(raw_predictions)
-
     def _decision_of(self, raw_predictions: NDArray[Any]) -> NDArray[Any]:
-        decision: NDArray[Any] = self.loss_.predict(raw_predictions)
+        decision = super()._decision_of(raw_predictions)
         return decision if self._label_encoder is None else self.classes_[decision]
 
 

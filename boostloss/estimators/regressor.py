@@ -1,6 +1,5 @@
 """LossRegressor: a loss and a regressor of XGBoost or LightGBM as one scikit-learn estimator."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from boostloss._validation import check_real_array, fail_at
-from boostloss.estimators.base import LossEstimator
+from boostloss.estimators.base import LossEstimator, with_common_attributes
 from boostloss.losses import Huber, RegressionLoss
 
 
+@with_common_attributes
 class LossRegressor(RegressorMixin, LossEstimator):
     """Regressor that trains an estimator of XGBoost or LightGBM with a loss.
 
@@ -34,16 +34,6 @@ class LossRegressor(RegressorMixin, LossEstimator):
         The trained copy. Its saved file holds the start, and the link where that is a logarithm (not of ``MSLE``).
     loss_ : RegressionLoss
         The loss with everything that depends on the training labels as numbers.
-    evals_result_ : dict
-        Values of the metrics after every round, by evaluation set and metric. There where fit was given an `eval_set`.
-    best_iteration_ : int
-        Number of rounds after which the metric was best, which predictions use. There where training may stop early.
-    feature_importances_ : ndarray of shape (`n_features_in_`,)
-        Those of `estimator_`.
-    n_features_in_ : int
-        Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Where `X` was a data frame with names that are strings.
 
     Examples
     --------
@@ -74,22 +64,7 @@ class LossRegressor(RegressorMixin, LossEstimator):
         -------
         ndarray of shape (n_samples,), or (n_samples, n_quantiles) for several
         """
-        prediction: NDArray[Any] = self.loss_.predict(self._raw_predictions(X))
-        return prediction
-
-    def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
-        """Predictions after every round, up to the last that `predict` uses.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
-
-        Yields
-        ------
-        ndarray as of `predict`
-        """
-        for raw_predictions in self._staged_raw_predictions(X):
-            yield self.loss_.predict(raw_predictions)
+        return self._decision_of(self._raw_predictions(X))
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination; of several quantiles the mean of their D^2 pinball scores.

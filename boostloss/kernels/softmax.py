@@ -258,6 +258,16 @@ def sum_up(size: int, share: Array, row: Array) -> None:
             share[k, i], rest[i], rest_low[i] = exp_and_sum(share[k, i], largest[i], rest[i], rest_low[i])
 
 
+def sum_up_labelled(
+    y_true: Array, sample_weight: Array, raw_prediction: Array, strides: tuple[int, int], table: Array,
+    class_weight: Array, start: int, size: int, share: Array, row: Array
+) -> None:
+    """The same of the block from `start` on, the own class being that of its label, whose numbers are looked up."""
+    fetch(raw_prediction, strides, start, size, share)
+    look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
+    sum_up(size, share, row)
+
+
 def row_probability(row: Array, i: int) -> tuple[Number, Number, Number, Number]:
     """log p, log q, p and q of the own class of a row, whose reciprocal of the sum is kept."""
     rest, rest_low = kept(row, REST)[i], kept(row, REST_LOW)[i]
@@ -325,9 +335,7 @@ def softmax_derivatives(
     firsts, seconds, lowest = kept(row, FIRST), kept(row, SECOND), kept(row, LEAST)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        fetch(raw_prediction, strides, start, size, share)
-        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
-        sum_up(size, share, row)
+        sum_up_labelled(y_true, sample_weight, raw_prediction, strides, table, class_weight, start, size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
             _, first, second = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
@@ -361,9 +369,7 @@ def softmax_value(
     weight = kept(row, WEIGHT)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        fetch(raw_prediction, strides, start, size, share)
-        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
-        sum_up(size, share, row)
+        sum_up_labelled(y_true, sample_weight, raw_prediction, strides, table, class_weight, start, size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
             f, _, _ = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
