@@ -179,9 +179,12 @@ def main():
         "trees of two leaves on one column.",
         table(("engine", "objective", "ms", "ratio", "quartiles"), steps),
     ]
-    summary = [row[:4] + row[6:] for row in rows if row[4].startswith("train, ") and row[2] == "1,000,000"]
+    noise = {row[:4]: row[6:7] for row in rows if row[4] == AGAIN}
+    ours = [row for row in rows if row[4].startswith("train, ") and row[2] == "1,000,000"]
+    summary = [row[:4] + row[6:] + noise[row[:4]] for row in ours]
     text = "A round of training against the engine's own objective ([how](benchmarks/results/training.md)):\n\n"
-    publish("training", "\n\n".join(sections), text + table((*header[:4], *header[6:]), summary))
+    text += table((*header[:4], *header[6:], "built-in against itself"), summary)
+    publish("training", "\n\n".join(sections), text)
 
 
 if __name__ == "__main__":
