@@ -6,8 +6,8 @@ derivatives. Inner loops run over the rows of a block on contiguous scratch, one
 for any K. What is kept of every row lies in one array, at places LLVM knows: it proves of few arrays only that they do
 not overlap.
 
-Raw predictions and results are flat: class k of row i is at i * strides[0] + k * strides[1], so that one compiled loop
-serves both memory orders (LLVM makes a second, vectorised version for the stride 1).
+Raw predictions and results are flat: class k of row i is at i * strides[0] + k * strides[1]. Binding chooses the words
+for either memory order, and for rows of few classes makes their number a constant (`words_of_layout`).
 """
 
 from typing import Any

@@ -199,7 +199,7 @@ class Loss(BaseEstimator):
         self, y_true: ArrayLike, sample_weight: ArrayLike | None, n_outputs: int, dtype: DTypeLike
     ) -> Targets:
         """Labels and weights, checked, for kernels of a type."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of losses has its own labels
 
     def _targets_key(self) -> Hashable:
         """What the targets of a data set depend on."""
@@ -298,11 +298,11 @@ class Loss(BaseEstimator):
 
     def _best_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None) -> float | Array:
         """Find it, for hyper-parameters that are valid."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own equation for it
 
     def prepare(self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None) -> Any:
         """Return the parameters of `point`, and the weights of this round."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own parameters
 
     def _prepared(self, targets: Targets, raw: Array) -> tuple[Any, Array]:
         """What `prepare` makes of targets: their weights are an array in any case."""
@@ -319,13 +319,13 @@ class Loss(BaseEstimator):
 
     def _values(self, targets: Targets, raw: Array, value: Array) -> None:
         """Fill `value`."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own loops
 
     def _derivatives(
         self, targets: Targets, raw: Array, curvature: str | None, gradient: Array, hessian: Array
     ) -> None:
         """Fill `gradient` and `hessian`; None is the curvature this loss was made with."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own loops
 
     def _engine_derivatives(
         self, targets: Targets, raw: Array, training: Training, gradient: Array, hessian: Array

@@ -71,7 +71,7 @@ class Problem:
 
     def steps(self, x: Floats) -> list[Floats]:
         """Lengths over which the loss may change its shape at `x`."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of problem has its own
 
     def judged(self, errors: list[Floats]) -> list[Floats]:
         """Errors of differences per batch, NaN where they are not to be judged."""
@@ -79,11 +79,11 @@ class Problem:
 
     def kernel_terms(self, dtype: Any) -> list[tuple[Floats, ...]]:
         """The largest terms of every batch for results of `dtype`, from the float64 kernel."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of problem has its own
 
     def truth(self, ctx: Any) -> dict[Any, list[Truth]]:
         """The truth of every batch, per dtype."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of problem has its own
 
 
 def frozen_copy(loss: Any, params: Any) -> Any:
