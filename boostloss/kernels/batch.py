@@ -22,14 +22,15 @@ def class_probabilities(z: Number) -> tuple[Number, Number]:
 
 def overlap_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """Weighted true positives, false positives and false negatives of every chunk, counted by probabilities."""
-    n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
+        rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        labels, z, weights = y_true[rows], raw_prediction[rows], sample_weight[rows]
         hits: Any = 0.0
         alarms: Any = 0.0
         misses: Any = 0.0
-        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            p, q = class_probabilities(real(raw_prediction[i]))
-            weight, y = sample_weight[i] if sample_weight.size else ONE, real(y_true[i])
+        for i in range(labels.shape[0]):
+            p, q = class_probabilities(real(z[i]))
+            weight, y = weights[i] if weights.size else ONE, real(labels[i])
             hits += weight * y * p
             alarms += weight * (ONE - y) * p
             misses += weight * y * q
@@ -62,12 +63,12 @@ def bins(y_true: Array, raw_prediction: Array, n_bins: Number, which: Array) -> 
 
 def bin_sums(which: Array, sample_weight: Array, partial: Array) -> None:
     """Summed weight of the rows in every bin, chunk by chunk."""
-    n_rows = which.shape[0]
     for chunk in range(partial.shape[0]):
-        for k in range(partial.shape[1]):
-            partial[chunk, k] = 0.0
-        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            partial[chunk, which[i]] += sample_weight[i] if sample_weight.size else ONE
+        rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        bin_of, weight, sums = which[rows], sample_weight[rows], partial[chunk]
+        sums[:] = 0.0
+        for i in range(bin_of.shape[0]):
+            sums[bin_of[i]] += weight[i] if weight.size else ONE
 
 
 def bin_weights(which: Array, sample_weight: Array, factors: Array, weights: Array) -> None:

@@ -24,7 +24,7 @@ CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": Tru
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": double.DOUBLE}
-FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}
+FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}  # of a kernel; what it calls has those of loops
 Words: TypeAlias = dict[str, Any]  # what a target binds to the names of a formula or a template
 NUMBERS = int, float, np.generic, type
 
@@ -127,15 +127,14 @@ def bound_template(
     return link(template)
 
 
-_callees: dict[tuple[str, str], Any] = {}  # kept: gradient, value and a second loss share most of theirs
+_callees: dict[str, Any] = {}  # kept: gradient, value and a second loss share most of theirs
 
 
-def _callee(function: Function, options: str) -> Any:
+def _callee(function: Function) -> Any:
     """The compiled form of a function that kernels call; the same one for all that call it."""
     from numba import njit
 
-    flags = FLAGS[options]
-    return _callees.setdefault((digest(function), options), njit(**CALLEE_OPTIONS, **flags)(function))
+    return _callees.setdefault(digest(function), njit(**CALLEE_OPTIONS, **OPTIONS)(function))
 
 
 @functools.cache
@@ -161,7 +160,7 @@ def compiled(
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
     if layout:
         words = words | softmax.words_of_layout(*layout)
-    kernel = bound_template(outer, formula, variable, words, functools.partial(_callee, options=options))
+    kernel = bound_template(outer, formula, variable, words, _callee)
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
     settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies

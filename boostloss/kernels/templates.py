@@ -1,7 +1,8 @@
 """The loops: nothing but loops, around a scalar formula that binding puts behind the name `point`.
 
 Every array argument has one entry or row per sample; an empty `sample_weight` stands for no weights (LLVM moves the
-test out of the loop). Scalars come as the target's float type, parameters as tuples of it, so no value recompiles.
+test out of the loop). Sums cut a chunk out of the rows first: of an index that begins elsewhere than at 0 Numba tests
+whether it is negative, and the loop takes three times as long. Scalars come as the target's float type, parameters as tuples of it, so no value recompiles.
 What keeps the loops vectorised: ternaries instead of branches, numbers (never arrays) into `point`.
 """
 
@@ -173,22 +174,22 @@ def elementwise_value(
 
 def root_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """The sum of weight * sqrt(abs(formula)) of every chunk of CHUNK rows."""
-    n_rows = y_true.shape[0]
     for chunk in range(partial.shape[0]):
+        rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        y, z, weight = y_true[rows], raw_prediction[rows], sample_weight[rows]
         total: Any = 0.0
-        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            root = math.sqrt(abs(point(y_true[i], raw_prediction[i])))
-            total += (sample_weight[i] if sample_weight.size else ONE) * root
+        for i in range(y.shape[0]):
+            total += (weight[i] if weight.size else ONE) * math.sqrt(abs(point(y[i], z[i])))
         partial[chunk] = total
 
 
 def chunk_sums(values: Array, partial: Array) -> None:
     """The sum of every chunk of CHUNK rows, in float64."""
-    n_rows = values.shape[0]
     for chunk in range(partial.shape[0]):
+        part = values[chunk * CHUNK : (chunk + 1) * CHUNK]
         total: Any = 0.0
-        for i in range(chunk * CHUNK, min(n_rows, (chunk + 1) * CHUNK)):
-            total += values[i]
+        for i in range(part.shape[0]):
+            total += part[i]
         partial[chunk] = total
 
 

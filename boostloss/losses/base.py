@@ -60,7 +60,7 @@ class Targets:
         """Soft labels of K classes on flat, one class after the other."""
         return self.y_true.T.ravel()
 
-    @property
+    @functools.cached_property
     def total_weight(self) -> float:
         """The sum of the weights; the number of rows without weights."""
         return float(self.sample_weight.sum(dtype=np.float64)) if self.sample_weight.size else float(self.n_rows)
