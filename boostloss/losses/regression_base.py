@@ -172,7 +172,9 @@ class RegressionLoss(Loss):
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
         factor = training.row_count * targets.total_weight / sum_of(hessian)
         factors = factor / self._step(training), factor
-        run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), tuple(map(real, factors)), ())
+        if factors != (1, 1):  # as those of the squared error are
+            kernel = compiled(templates.rescale, None, None, target)
+            run_rows(kernel, (gradient, hessian), tuple(map(real, factors)), ())
 
     @property
     def leaf_quantile(self) -> float | None:
