@@ -71,13 +71,19 @@ def rebind(function: Function, words: Words) -> Function:
     return types.FunctionType(_with_constants(function.__code__, words["real"]), seen, function.__name__)
 
 
+def _text_of(code: CodeType) -> str:
+    """Text that changes when the code changes, that of functions inside it too, and is the same in every process."""
+    constants = [_text_of(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return repr((code.co_code.hex(), constants, code.co_names))
+
+
 def digest(function: Function) -> str:
     """Text that changes when `function`, anything it calls, or a constant it reads changes."""
     code = function.__code__
-    parts = [code.co_code.hex(), repr(code.co_consts), repr(code.co_names)]
+    parts = [_text_of(code)]
     for name in code.co_names:
         value = function.__globals__.get(name)
-        value = getattr(value, "py_func", value)
+        value = getattr(value, "py_func", getattr(value, "__wrapped__", value))  # or an intrinsic's
         if isinstance(value, types.FunctionType):
             parts.append(digest(value))
         elif isinstance(value, (*NUMBERS, types.BuiltinFunctionType)):
@@ -154,8 +160,10 @@ def compiled(
     """
     from numba import njit
 
+    from boostloss.kernels import bits
+
     flags = FLAGS[options]
-    words, outer = TARGETS[target], template
+    words, outer = TARGETS[target] | bits.WORDS, template
     if target == "mixed" and template in narrow.AROUND:
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
     if layout:

@@ -134,6 +134,11 @@ def bits_of(x: np.float32) -> np.int32:
     return f32(x).view(i32)
 
 
+def low_bits_of(x: np.float64) -> np.int32:
+    """The lower half of the bits of a float64."""
+    return i32(f64(x).view(i64))
+
+
 def from_bits(bits: np.int32) -> np.float32:
     """The float32 that has these 32 bits."""
     return i32(bits).view(f32)
@@ -286,7 +291,7 @@ def power_q32(q: np.float32, log_q: np.float64, gamma: np.float64) -> np.float32
     y = (f32(0.000153278554) * r + f32(0.00133909995)) * (r * r) + (f32(0.00961850304) * r + f32(0.0555035956))
     y = (y * (r * r) + (f32(0.240226477) * r + f32(0.693147182))) * r + ONE
     # x <= 0, so one factor will do: 2**(n + 24) is normal or, where the result is 0, has zero bits
-    return y * from_bits(i32(f64(shifted).view(i64)) << i32(23)) * POWER_SCALE
+    return y * from_bits(low_bits_of(shifted) << i32(23)) * POWER_SCALE
 
 
 def joined32(high: np.float32, low: np.float32) -> np.float64:
