@@ -191,17 +191,12 @@ def look_up(
         own[i] = share[k, i]
         share[k, i] = -np.inf
         weight[i] = class_weight[k] * (sample_weight[start + i] if sample_weight.size else ONE)
-    n_params = table.shape[1] // 2
-    if table.shape[0] == 1 and start:
-        return  # the same parameters for all classes, there since the first block
-    for j in range(n_params):
+    many, n_params = table.shape[0] > 1, table.shape[1] // 2
+    for j in range(n_params if many or start == 0 else 0):  # the same for all classes are there since the first block
         high, low = kept(row, PARAMETERS + j), kept(row, PARAMETERS + MOST_PARAMETERS + j)
-        if table.shape[0] == 1:
-            high[:], low[:] = table[0, j], table[0, n_params + j]
-        else:
-            for i in range(size):
-                k = np.uint64(label[i])
-                high[i], low[i] = table[k, j], table[k, n_params + j]
+        for i in range(size):
+            k = np.uint64(label[i] if many else 0)
+            high[i], low[i] = table[k, j], table[k, n_params + j]
 
 
 def store(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
@@ -233,39 +228,21 @@ def words_of_layout(n_classes: int, in_rows: bool) -> dict[str, Any]:
     return {"at": at_in_rows if in_rows else at_in_classes}
 
 
-def find_largest(size: int, share: Array, row: Array) -> None:
-    """The largest raw prediction of every row."""
-    largest = kept(row, TOP)
+def sum_up(size: int, share: Array, row: Array) -> None:
+    """From raw predictions to exp(z_k - largest), the largest being that of the row, and their sum.
+
+    It has two parts: 1 - p of a dominant wrong class is the sum without its 1.
+    """
+    largest, rest, rest_low = kept(row, TOP), kept(row, REST), kept(row, REST_LOW)
     for i in range(size):
-        largest[i] = share[0, i]
+        largest[i], rest[i], rest_low[i] = share[0, i], ZERO, ZERO
     for k in range(1, share.shape[0]):
         for i in range(size):
             v, top = share[k, i], largest[i]
             largest[i] = top if v < top else v  # a NaN gets in
-
-
-def sum_up(size: int, share: Array, row: Array) -> None:
-    """From raw predictions to exp(z_k - largest) and their sum.
-
-    It has two parts: 1 - p of a dominant wrong class is the sum without its 1.
-    """
-    find_largest(size, share, row)
-    largest, rest, rest_low = kept(row, TOP), kept(row, REST), kept(row, REST_LOW)
-    for i in range(size):
-        rest[i], rest_low[i] = ZERO, ZERO
     for k in range(share.shape[0]):
         for i in range(size):
             share[k, i], rest[i], rest_low[i] = exp_and_sum(share[k, i], largest[i], rest[i], rest_low[i])
-
-
-def sum_up_labelled(
-    y_true: Array, sample_weight: Array, raw_prediction: Array, strides: tuple[int, int], table: Array,
-    class_weight: Array, start: int, size: int, share: Array, row: Array
-) -> None:
-    """The same of the block from `start` on, the own class being that of its label, whose numbers are looked up."""
-    fetch(raw_prediction, strides, start, size, share)
-    look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
-    sum_up(size, share, row)
 
 
 def row_probability(row: Array, i: int) -> tuple[Number, Number, Number, Number]:
@@ -335,7 +312,9 @@ def softmax_derivatives(
     firsts, seconds, lowest = kept(row, FIRST), kept(row, SECOND), kept(row, LEAST)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        sum_up_labelled(y_true, sample_weight, raw_prediction, strides, table, class_weight, start, size, share, row)
+        fetch(raw_prediction, strides, start, size, share)
+        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
+        sum_up(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
             _, first, second = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
@@ -369,7 +348,9 @@ def softmax_value(
     weight = kept(row, WEIGHT)
     for start in range(0, n_rows, n):
         size = min(n, n_rows - start)
-        sum_up_labelled(y_true, sample_weight, raw_prediction, strides, table, class_weight, start, size, share, row)
+        fetch(raw_prediction, strides, start, size, share)
+        look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
+        sum_up(size, share, row)
         for i in range(size):
             log_p, log_q, p, q = row_probability(row, i)
             f, _, _ = scaled_point(log_p, log_q, p, q, *row_parameters(row, i))
