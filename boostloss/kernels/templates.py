@@ -1,9 +1,10 @@
 """The loops: nothing but loops, around a scalar formula that binding puts behind the name `point`.
 
 Every array argument has one entry or row per sample; an empty `sample_weight` stands for no weights (LLVM moves the
-test out of the loop). Sums cut a chunk out of the rows first: of an index that begins elsewhere than at 0 Numba tests
-whether it is negative, and the loop takes three times as long. Scalars come as the target's float type, parameters as tuples of it, so no value recompiles.
-What keeps the loops vectorised: ternaries instead of branches, numbers (never arrays) into `point`.
+test out of the loop). Scalars come as the target's float type, parameters as tuples of it, so no value recompiles.
+What keeps the loops vectorised: ternaries instead of branches, numbers (never arrays) into `point`. Sums cut a chunk
+out of the rows first: of an index that begins elsewhere than at 0 Numba tests whether it is negative, and the loop
+takes three times as long.
 """
 
 import math
