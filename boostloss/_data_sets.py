@@ -14,6 +14,7 @@ import numpy as np
 
 from boostloss._device_arrays import in_memory
 from boostloss._types import Array, Memory
+from boostloss.kernels.threads import empty_like
 from boostloss.losses.base import Loss, Targets
 
 OWN_LOOPS = "xgboost.training", "boostloss._resident_training"  # that set no other labels between two rounds
@@ -51,7 +52,7 @@ class DataSet:
         """Two float32 arrays in the shape and memory order of `raw`, the same at every call."""
         key = raw.shape, raw.flags.c_contiguous
         if key not in self.buffers:
-            self.buffers[key] = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
+            self.buffers[key] = empty_like(raw, np.float32), empty_like(raw, np.float32)
         return self.buffers[key]
 
     def values_of(self, n_rows: int, dtype: np.dtype[Any]) -> Array:

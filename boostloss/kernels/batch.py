@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._types import Array, Number
+from boostloss.kernels.scalar import widest_vectors
 from boostloss.kernels.templates import CHUNK, probability, real
 
 ONE, i32 = np.float32(1), np.int32
@@ -22,6 +23,7 @@ def class_probabilities(z: Number) -> tuple[Number, Number]:
 
 def overlap_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """Weighted true positives, false positives and false negatives of every chunk, counted by probabilities."""
+    widest_vectors()
     for chunk in range(partial.shape[0]):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         labels, z, weights = y_true[rows], raw_prediction[rows], sample_weight[rows]
@@ -42,6 +44,7 @@ def overlap_derivatives(
     least: Number, gradient: Array, hessian: Array
 ) -> None:
     """`slopes` by the probability of a label 0 and of a label 1; the curvature is bend p q."""
+    widest_vectors()
     negative, positive = slopes
     for i in range(y_true.shape[0]):
         p, q = class_probabilities(real(raw_prediction[i]))
@@ -53,6 +56,7 @@ def overlap_derivatives(
 
 def bins(y_true: Array, raw_prediction: Array, n_bins: Number, which: Array) -> None:
     """In which of the bins of [0, 1] abs(p - y) lies."""
+    widest_vectors()
     last = i32(n_bins - ONE)
     for i in range(y_true.shape[0]):
         y = real(y_true[i])
@@ -63,6 +67,7 @@ def bins(y_true: Array, raw_prediction: Array, n_bins: Number, which: Array) -> 
 
 def bin_sums(which: Array, sample_weight: Array, partial: Array) -> None:
     """Summed weight of the rows in every bin, chunk by chunk."""
+    widest_vectors()
     for chunk in range(partial.shape[0]):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         bin_of, weight, sums = which[rows], sample_weight[rows], partial[chunk]
@@ -73,5 +78,6 @@ def bin_sums(which: Array, sample_weight: Array, partial: Array) -> None:
 
 def bin_weights(which: Array, sample_weight: Array, factors: Array, weights: Array) -> None:
     """The weight of every row times the factor of its bin."""
+    widest_vectors()
     for i in range(which.shape[0]):
         weights[i] = factors[which[i]] * (sample_weight[i] if sample_weight.size else ONE)

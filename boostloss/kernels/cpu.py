@@ -160,10 +160,10 @@ def compiled(
     """
     from numba import njit
 
-    from boostloss.kernels import bits
+    from boostloss.kernels import intrinsics
 
     flags = FLAGS[options]
-    words, outer = TARGETS[target] | bits.WORDS, template
+    words, outer = TARGETS[target] | intrinsics.WORDS, template
     if target == "mixed" and template in narrow.AROUND:
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
     if layout:

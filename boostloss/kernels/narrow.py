@@ -10,6 +10,7 @@ import numpy as np
 
 from boostloss._types import Array, Function, Number, Numbers
 from boostloss.kernels import templates
+from boostloss.kernels.scalar import widest_vectors
 from boostloss.kernels.templates import formula, real
 
 BLOCK = 2048  # rows: 8 kB of float32, a quarter of the first cache
@@ -40,6 +41,7 @@ def point_of_rounded_residual(y_true: Number, r: Number, *params: Number) -> Any
 
 def rounded_block(y_true: Array, raw_prediction: Array, block: Array) -> Array:
     """Rounded rows."""
+    widest_vectors()
     for i in range(y_true.shape[0]):
         block[i] = rounded(y_true[i], raw_prediction[i])
     return block[: y_true.shape[0]]

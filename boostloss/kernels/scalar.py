@@ -72,6 +72,10 @@ def margin_exp(log_p: float, log_q: float, shift: float, scale: float) -> tuple[
 # Words of the templates, which a formula does not need
 
 
+def widest_vectors() -> None:
+    """Have the loops of the function that calls it use the widest vectors there are: of the CPU's kernels alone."""
+
+
 def smaller_probability(e: Number, larger: Number) -> Number:
     """e / (1 + e) for e in [0, 1], given 1 / (1 + e)."""
     return e * larger

@@ -24,6 +24,7 @@ from boostloss.kernels.scalar import (
     product_parts,
     reciprocal,
     smaller_probability,
+    widest_vectors,
 )
 from boostloss.kernels.templates import real, scaled_point, wide
 
@@ -165,6 +166,7 @@ def at_in_classes(i: int, k: int, strides: tuple[int, int]) -> np.uint64:
 
 def fetch(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """Raw predictions of a block, one class after the other."""
+    widest_vectors()
     block = raw_prediction[start * strides[0] :]
     for k in range(share.shape[0]):
         for i in range(size):
@@ -173,6 +175,7 @@ def fetch(raw_prediction: Array, strides: tuple[int, int], start: int, size: int
 
 def fetch_rows(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """The same, one row after the other: LLVM knows the number of classes."""
+    widest_vectors()
     block = raw_prediction[start * N_CLASSES :]
     for i in range(size):
         for k in range(N_CLASSES):
@@ -184,6 +187,7 @@ def look_up(
     row: Array
 ) -> None:
     """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
+    widest_vectors()
     own, weight = kept(row, OWN), kept(row, WEIGHT)
     label = y_true[start : start + size]
     for i in range(size):
@@ -201,6 +205,7 @@ def look_up(
 
 def store(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """A block of results, one class after the other: three times as fast as row after row of any number of them."""
+    widest_vectors()
     block = out[start * strides[0] :]
     for k in range(result.shape[0]):
         for i in range(size):
@@ -209,6 +214,7 @@ def store(result: Array, out: Array, strides: tuple[int, int], start: int, size:
 
 def store_rows(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """The same, one row after the other: the kernel takes 0.8 to 0.9 of the time."""
+    widest_vectors()
     block = out[start * N_CLASSES :]
     for i in range(size):
         for k in range(N_CLASSES):
@@ -233,6 +239,7 @@ def sum_up(size: int, share: Array, row: Array) -> None:
 
     It has two parts: 1 - p of a dominant wrong class is the sum without its 1.
     """
+    widest_vectors()
     largest, rest, rest_low = kept(row, TOP), kept(row, REST), kept(row, REST_LOW)
     for i in range(size):
         largest[i], rest[i], rest_low[i] = share[0, i], ZERO, ZERO
@@ -288,6 +295,7 @@ def derivatives_of_soft(
 
 def shift_classes(raw_prediction: Array, n_rows: int, strides: tuple[int, int], offset: Array, shifted: Array) -> None:
     """Raw predictions with an offset of their class added."""
+    widest_vectors()
     for k in range(offset.shape[0]):
         for i in range(n_rows):
             shifted[at(i, k, strides)] = raw_prediction[at(i, k, strides)] + offset[k]
@@ -303,6 +311,7 @@ def softmax_derivatives(
     scratch would halve the width of the whole loop; (1, 2 P) where all classes have the same. Floors as in the binary
     template.
     """
+    widest_vectors()
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
@@ -342,6 +351,7 @@ def softmax_value(
     class_weight: Array, value: Array
 ) -> None:
     """Class indices."""
+    widest_vectors()
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)
@@ -362,6 +372,7 @@ def soft_softmax_derivatives(
     class_weight: Array, relative_floor: Number, least: Number, gradient: Array, hessian: Array
 ) -> None:
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
+    widest_vectors()
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
@@ -394,6 +405,7 @@ def soft_softmax_value(
     class_weight: Array, value: Array
 ) -> None:
     """-sum_k w_k t_k log p_k."""
+    widest_vectors()
     n_classes = len(class_weight)
     n = block_size(n_classes)
     share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._types import Array, Number, Numbers
-from boostloss.kernels.scalar import exp, joined, log1p_unit, log_p_of, number, smaller_probability
+from boostloss.kernels.scalar import exp, joined, log1p_unit, log_p_of, number, smaller_probability, widest_vectors
 
 real: Any = float  # a target's type of a row's numbers, and the one for the hyper-parameters of a power
 wide: Any = float
@@ -87,6 +87,7 @@ def binary_derivatives(
 
     No floor where that is NaN.
     """
+    widest_vectors()
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         is_positive = y_true[i] > HALF
@@ -106,6 +107,7 @@ def binary_value(
     class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Labels 0 or 1."""
+    widest_vectors()
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         is_positive = y_true[i] > HALF
@@ -122,6 +124,7 @@ def soft_binary_derivatives(
     hessian: Array
 ) -> None:
     """Labels in [0, 1]: y times the positive class plus 1 - y times the negative one, as two weighted rows would be."""
+    widest_vectors()
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         y, z = real(y_true[i]), real(raw_prediction[i])
@@ -142,6 +145,7 @@ def soft_binary_value(
     class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Labels in [0, 1]."""
+    widest_vectors()
     negative_weight, positive_weight = class_weight
     for i in range(y_true.shape[0]):
         y, z = real(y_true[i]), real(raw_prediction[i])
@@ -156,6 +160,7 @@ def elementwise_derivatives(
     gradient: Array, hessian: Array
 ) -> None:
     """The curvature, or the exact second derivative but at least floor * curvature (no floor where that is NaN)."""
+    widest_vectors()
     for i in range(y_true.shape[0]):
         _, g, second, curvature = point(y_true[i], raw_prediction[i], *params)
         least = floor * curvature
@@ -168,6 +173,7 @@ def elementwise_value(
     y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, value: Array
 ) -> None:
     """One value per row."""
+    widest_vectors()
     for i in range(y_true.shape[0]):
         f, _, _, _ = point(y_true[i], raw_prediction[i], *params)
         value[i] = (sample_weight[i] if sample_weight.size else ONE) * f
@@ -175,6 +181,7 @@ def elementwise_value(
 
 def root_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partial: Array) -> None:
     """The sum of weight * sqrt(abs(formula)) of every chunk of CHUNK rows."""
+    widest_vectors()
     for chunk in range(partial.shape[0]):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         y, z, weight = y_true[rows], raw_prediction[rows], sample_weight[rows]
@@ -186,6 +193,7 @@ def root_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partia
 
 def chunk_sums(values: Array, partial: Array) -> None:
     """The sum of every chunk of CHUNK rows, in float64."""
+    widest_vectors()
     for chunk in range(partial.shape[0]):
         part = values[chunk * CHUNK : (chunk + 1) * CHUNK]
         total: Any = 0.0
@@ -196,6 +204,7 @@ def chunk_sums(values: Array, partial: Array) -> None:
 
 def limit(gradient: Array, hessian: Array, relative: Number, least: Number) -> None:
     """Let the curvature be at most max(relative * abs(gradient), least), in place."""
+    widest_vectors()
     for i in range(gradient.shape[0]):
         most = relative * abs(gradient[i])
         most = least if most < least else most
@@ -204,6 +213,7 @@ def limit(gradient: Array, hessian: Array, relative: Number, least: Number) -> N
 
 def rescale(gradient: Array, hessian: Array, gradient_factor: Number, hessian_factor: Number) -> None:
     """Multiply both in place."""
+    widest_vectors()
     for i in range(gradient.shape[0]):
         gradient[i] *= gradient_factor
         hessian[i] *= hessian_factor

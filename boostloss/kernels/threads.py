@@ -22,6 +22,7 @@ MIN_ROWS = 65536  # below this the kernel (30 to 100 microseconds) is done befor
 # 1.7 and 2.7 ms, 2M rows 4.9 and 3.2; focal, 1M rows 3.7 and 3.7. In rows of one column; other entries count as three
 MIN_WORK_AFTER_ENGINE, WORK_OF_ENTRY = 1_200_000, 3
 SLICES_PER_THREAD, LEAST_SLICE = 4, 2 * CHUNK  # a slice takes Python some 10 microseconds
+CACHE_LINE = 64  # bytes: a vector of 512 bits that is stored across two lines costs Huber a third more time
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
@@ -116,9 +117,17 @@ def _of_device(array: Array) -> ModuleType | None:
 
 
 def empty_like(array: Array, dtype: DTypeLike | None = None) -> Array:
-    """An uninitialised array where `array` is: in memory or on the device."""
-    device = _of_device(array)
-    return device.empty(array.shape, dtype or array.dtype) if device else np.empty_like(array, dtype)
+    """An uninitialised array where `array`, which is contiguous, is: in memory or on the device.
+
+    In memory it begins with a cache line.
+    """
+    dtype = np.dtype(dtype or array.dtype)
+    if device := _of_device(array):
+        return device.empty(array.shape, dtype)
+    memory = np.empty(array.size * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    entries = memory[start : start + array.size * dtype.itemsize].view(dtype)
+    return entries.reshape(array.shape, order="C" if array.flags.c_contiguous else "F")
 
 
 def flat(array: Array) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from boostloss.kernels import bits, scalar
+from boostloss.kernels import intrinsics, scalar
 
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-45, -1e-45, 3.4e38, np.inf, -np.inf, np.nan]
 
@@ -11,7 +11,7 @@ NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-45, -1e-45, 3.4e38, np.inf, -np.inf, np.nan]
 @njit
 def compiled(x, y, n):
     """All three; integers are 64 bits wide in Numba, whatever the definition says."""
-    return bits.bits_of(x), bits.low_bits_of(y), bits.from_bits(n << np.int32(23))
+    return intrinsics.bits_of(x), intrinsics.low_bits_of(y), intrinsics.from_bits(n << np.int32(23))
 
 
 def test_words_are_those_of_the_definition():
