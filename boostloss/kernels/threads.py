@@ -123,10 +123,11 @@ def empty_like(array: Array, dtype: DTypeLike | None = None) -> Array:
     """
     dtype = np.dtype(dtype or array.dtype)
     if device := _of_device(array):
-        return device.empty(array.shape, dtype)
+        on_device: Array = device.empty(array.shape, dtype)
+        return on_device
     memory = np.empty(array.size * dtype.itemsize + CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % CACHE_LINE
-    entries = memory[start : start + array.size * dtype.itemsize].view(dtype)
+    entries: Array = memory[start : start + array.size * dtype.itemsize].view(dtype)
     return entries.reshape(array.shape, order="C" if array.flags.c_contiguous else "F")
 
 
