@@ -169,3 +169,17 @@ def test_boosters_are_not_kept_alive():
     gc.collect()
     assert [reference() for reference in alive] == [None, None]
     assert len(_data_sets._local.trainings) == before
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(7,), (7, 3)])
+def test_buffers_begin_with_a_cache_line(shape, order):
+    """In the shape and memory order of the raw predictions; two of them do not overlap."""
+    raw = np.zeros(shape, order=order)
+    gradient, hessian = _data_sets.DataSet(Y, None).outputs_like(raw)
+    gradient[...], hessian[...] = 1, 2
+    assert (gradient == 1).all()
+    for buffer in (gradient, hessian):
+        assert (buffer.shape, buffer.dtype, buffer.strides) == (shape, np.float32, tuple(s // 2 for s in raw.strides))
+        assert buffer.ctypes.data % 64 == 0
+        assert buffer.flags.writeable

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from llvmlite.binding import get_host_cpu_features
 
 import boostloss as bl
 from boostloss.formula import exp
-from boostloss.kernels import softmax, templates
+from boostloss.kernels import intrinsics, softmax, templates
 from boostloss.kernels.cpu import compiled
 from machine_code import LIBRARY_CALL, derivatives_kernel, llvm_of, nothing_cached, vectorised_loops
 
@@ -103,6 +104,14 @@ def test_other_losses_are_vectorised(loss):
 def test_every_loop_of_softmax_is_vectorised(llvm, name):
     """exp of the differences and their sum, the formula, the derivatives of all classes and those of the own one."""
     assert vectorised_loops(llvm(name, n_classes=3)) >= 4
+
+
+@pytest.mark.parametrize(("name", "n_classes"), [("cross-entropy", 2), ("Huber", 2), ("cross-entropy", 3)])
+def test_vectors_are_the_widest(llvm, name, n_classes):
+    """Of 16 float32 where the processor has them; LLVM's own choice for Intel is 8."""
+    text = llvm(name, n_classes)
+    assert intrinsics.WIDEST in text
+    assert "<16 x float>" in text or not get_host_cpu_features().get("avx512f")
 
 
 def test_no_parameter_adds_a_signature():
