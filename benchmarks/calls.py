@@ -3,13 +3,14 @@
 import numpy as np
 from numba import njit
 
+from boostloss.kernels.threads import empty_like
 from boostloss.losses.base import Training
 
 
 def _prepared(loss, y, z, sample_weight):
     """What stays the same over the rounds: a loss of numbers, checked targets; and the buffers that engines get."""
     targets = loss._targets(y, sample_weight, 1 if z.ndim == 1 else z.shape[1], np.float32)
-    buffers = np.empty_like(z, np.float32), np.empty_like(z, np.float32)
+    buffers = empty_like(z, np.float32), empty_like(z, np.float32)
     return loss._with_numbers(targets), targets, buffers
 
 
@@ -28,7 +29,7 @@ def engine_call_of(loss, y, z):
 def scikit_learn_call(loss, y, z, n_threads):
     """One of scikit-learn's losses."""
     y = y.astype(z.dtype)
-    buffers = {"gradient_out": np.empty_like(z), "hessian_out": np.empty_like(z)}
+    buffers = {"gradient_out": empty_like(z), "hessian_out": empty_like(z)}
     return lambda: loss.gradient_hessian(y_true=y, raw_prediction=z, n_threads=n_threads, **buffers)
 
 
@@ -41,5 +42,5 @@ def _copy(z, first, second):
 def plain_copy(z):
     """Read raw predictions once and write float32 twice: what memory alone takes."""
     z = z.ravel(order="K")
-    buffers = np.empty_like(z, np.float32), np.empty_like(z, np.float32)
+    buffers = empty_like(z, np.float32), empty_like(z, np.float32)
     return lambda: _copy(z, *buffers)

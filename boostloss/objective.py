@@ -13,7 +13,7 @@ from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_real_array
 from boostloss.kernels import templates
 from boostloss.kernels.cpu import compiled
-from boostloss.kernels.threads import after_an_engine, sum_chunks
+from boostloss.kernels.threads import after_an_engine, empty_like, sum_chunks
 from boostloss.losses.base import Loss, Targets, Training, target_of
 
 
@@ -108,7 +108,7 @@ class Objective:
             loss = self.loss._with_numbers(targets)._remembering(self._memory)
             gradient, hessian = device.derivatives(loss, targets, raw, self.training)
             return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
-        gradient, hessian = np.empty_like(raw, np.float32), np.empty_like(raw, np.float32)
+        gradient, hessian = empty_like(raw, np.float32), empty_like(raw, np.float32)
         self._evaluate(targets, raw, gradient, hessian, self._memory)
         return gradient.reshape(np.shape(y_pred)), hessian.reshape(np.shape(y_pred))
 

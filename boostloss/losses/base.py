@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from boostloss._types import Array, Memory
 from boostloss._validation import as_kernel_array, check_choice, check_raw_prediction
+from boostloss.kernels.threads import empty_like
 
 if TYPE_CHECKING:
     from boostloss.objective import Metric
@@ -253,7 +254,7 @@ class Loss(BaseEstimator):
         if curvature is not None:
             check_choice("curvature", curvature, self.curvatures)
         raw, targets, loss = self._checked(y_true, raw_prediction, sample_weight)
-        gradient, hessian = np.empty_like(raw), np.empty_like(raw)
+        gradient, hessian = empty_like(raw), empty_like(raw)
         loss._derivatives(targets, raw, curvature, gradient, hessian)
         shape = np.shape(raw_prediction)
         return gradient.reshape(shape), hessian.reshape(shape)
