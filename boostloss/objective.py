@@ -222,22 +222,17 @@ class Metric:
         self.loss._validate()
         raw = _margins(in_memory(y_pred), len(y_true))
         targets = self.loss._targets(y_true, sample_weight, 1 if raw.ndim == 1 else raw.shape[1], raw.dtype)
-        return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), _value_type(targets, raw))))
+        return MetricValue(self.__name__, self._mean(targets, raw, np.empty(len(raw), targets.sample_weight.dtype)))
 
     def _of_data_set(self, raw_prediction: ArrayLike, data: Any) -> float:
         known = data_set_of(data)
         raw = _margins(in_memory(raw_prediction), len(known.label))
         targets = known.targets_of(self.loss, 1 if raw.ndim == 1 else raw.shape[1])
         with after_an_engine():
-            return self._mean(targets, raw, known.values_of(len(raw), _value_type(targets, raw)))
+            return self._mean(targets, raw, known.values_of(len(raw), targets.sample_weight.dtype))
 
     def _mean(self, targets: Targets, raw: Array, value: Array) -> float:
         self.loss._metric_values(targets, raw, value)
         target = target_of(value.dtype, value.dtype)
         total = sum_chunks(compiled(templates.chunk_sums, None, None, target, "sum"), (value,))
         return total / targets.total_weight
-
-
-def _value_type(targets: Targets, raw: Array) -> np.dtype[Any]:
-    """That of the labels, but for class indices."""
-    return targets.y_true.dtype if targets.y_true.dtype.kind == "f" else raw.dtype

@@ -17,7 +17,7 @@ def compiled(x, y, n):
 def test_words_are_those_of_the_definition():
     for number in NUMBERS:
         x, y = np.float32(number), np.array([number]) + np.pi
-        for n in (0, 1, 127, 254, 255):
+        for n in (0, 1, 127, 254, 255, 256 + 127, -1):  # the last two leave the 32 bits when shifted
             of_float, of_double, power = compiled(x, y[0], np.int32(n))
             assert of_float == scalar.bits_of(x)
             # the lower half comes first on every machine that Numba knows

@@ -5,13 +5,15 @@ import os
 import shutil
 from pathlib import Path
 
+import lightgbm as lgb
 import numba
 import numpy as np
 import pytest
 from processes import ROOT, run_python
 
-from boostloss import CrossEntropy
-from boostloss.kernels.cpu import compiled
+from boostloss import CrossEntropy, RegressionLoss
+from boostloss.kernels import intrinsics, scalar
+from boostloss.kernels.cpu import compiled, digest
 
 # A loss of one's own, r^2 / 2 with a gradient of slope SLOPE * bend(1) and an offset; every variant is an edit of it
 FORMULA = """
@@ -149,13 +151,48 @@ def test_eight_cold_processes_agree(tmp_path):
     assert len(list((tmp_path / "cache").rglob("*.nbc"))) == 2
 
 
+def uses_an_intrinsic():
+    widest_vectors()  # noqa: F821  # bound below
+
+
+def test_edited_intrinsic_misses(monkeypatch):
+    """What is read by a function inside of it counts."""
+    monkeypatch.setitem(globals(), "widest_vectors", intrinsics.widest_vectors)
+    before = digest(uses_an_intrinsic)
+    assert digest(uses_an_intrinsic) == before
+    monkeypatch.setattr(intrinsics, "WIDEST", '"prefer-vector-width"="256"')
+    assert digest(uses_an_intrinsic) != before
+
+
+def bits_of(r):
+    return 3.0 * r
+
+
+class NamedAsOurs(RegressionLoss):
+    """A loss that calls a function of its own by a name that kernels use as well."""
+
+    @staticmethod
+    def point(r):
+        return 0.5 * r * r, bits_of(r), 1.0, 1.0
+
+
+def test_names_of_intrinsics_are_free():
+    assert scalar.bits_of is not bits_of
+    gradient, _ = NamedAsOurs().gradient_hessian(np.zeros(3), np.ones(3, np.float32))
+    assert gradient.tolist() == [3, 3, 3]
+
+
 def test_one_signature_per_name(tmp_path, monkeypatch):
     """A name in the disk cache stands for one signature: two processes that store two at once could mix them up."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     compiled.cache_clear()
-    for z in (np.zeros(9, np.float32), np.zeros(9)):
-        CrossEntropy()(np.eye(1, 9)[0], z)
-        CrossEntropy().metric(np.eye(1, 9)[0], z)
+    labels, weight = np.arange(9) % 3, np.ones(9)
+    data = lgb.Dataset(np.zeros((9, 1)), labels, weight=weight).construct()
+    for dtype in (np.float32, np.float64):
+        CrossEntropy()(np.eye(1, 9)[0], np.zeros(9, dtype))
+        CrossEntropy().metric(np.eye(1, 9)[0], np.zeros(9, dtype))
+        CrossEntropy().metric(labels, np.zeros((9, 3), dtype), weight)
+        CrossEntropy().metric(np.zeros((9, 3), dtype, order="F"), data)
     compiled.cache_clear()
     assert list(tmp_path.rglob("*.1.nbc"))
     assert not list(tmp_path.rglob("*.2.nbc"))

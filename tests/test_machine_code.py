@@ -3,6 +3,7 @@
 import functools
 import re
 
+import numba
 import numpy as np
 import pytest
 from llvmlite.binding import get_host_cpu_features
@@ -14,6 +15,7 @@ from boostloss.kernels.cpu import compiled
 from machine_code import LIBRARY_CALL, derivatives_kernel, llvm_of, nothing_cached, vectorised_loops
 
 RATE = 0.1
+HAS_WIDEST = get_host_cpu_features().get("avx512f") and numba.config.CPU_NAME is None  # vectors of 512 bits
 
 
 def decay(x):
@@ -111,7 +113,20 @@ def test_vectors_are_the_widest(llvm, name, n_classes):
     """Of 16 float32 where the processor has them; LLVM's own choice for Intel is 8."""
     text = llvm(name, n_classes)
     assert intrinsics.WIDEST in text
-    assert "<16 x float>" in text or not get_host_cpu_features().get("avx512f")
+    assert re.search(r"= f(?:mul|add) [^\n]*<16 x float>", text) or not HAS_WIDEST
+
+
+def test_vectors_of_rounded_rows_are_the_widest():
+    """Of float32 results from float64 raw predictions, and of a sum, which is in float64."""
+    labels, raw = np.arange(99) % 2, np.linspace(-3, 3, 99)
+    with nothing_cached():
+        bl.CrossEntropy()(labels, raw)
+        bl.Huber()(labels, raw)
+        of_two = compiled(templates.binary_derivatives, bl.CrossEntropy.point, "probability", "mixed")
+        scale = compiled(templates.root_sums, bl.Huber._deviation, "residual", "mixed", "sum")
+        texts = llvm_of(of_two), llvm_of(scale)
+    assert re.search(r"= fmul [^\n]*<16 x float>", texts[0]) or not HAS_WIDEST
+    assert re.search(r"= fadd [^\n]*<8 x double>", texts[1]) or not HAS_WIDEST
 
 
 def test_no_parameter_adds_a_signature():

@@ -4,13 +4,11 @@ Rows are (n,), labels in [0, 1], an empty `sample_weight` stands for no weights.
 sum does not depend on the number of threads.
 """
 
-from typing import Any
-
 import numpy as np
 
 from boostloss._types import Array, Number
 from boostloss.kernels.scalar import widest_vectors
-from boostloss.kernels.templates import CHUNK, probability, real
+from boostloss.kernels.templates import CHUNK, probability, real, summed
 
 ONE, i32 = np.float32(1), np.int32
 
@@ -27,9 +25,7 @@ def overlap_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, par
     for chunk in range(partial.shape[0]):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         labels, z, weights = y_true[rows], raw_prediction[rows], sample_weight[rows]
-        hits: Any = 0.0
-        alarms: Any = 0.0
-        misses: Any = 0.0
+        hits, alarms, misses = summed(0), summed(0), summed(0)
         for i in range(labels.shape[0]):
             p, q = class_probabilities(real(z[i]))
             weight, y = weights[i] if weights.size else ONE, real(labels[i])

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any, TypeAlias
 
@@ -24,7 +24,8 @@ CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": Tru
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
 TARGETS = {"simd": scalar.SIMD, "mixed": scalar.SIMD, "double": double.DOUBLE}
-FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}  # of a kernel; what it calls has those of loops
+# Of a kernel; what it calls has those of loops, for in another order corrections of rounding would be lost
+FLAGS = {"loop": OPTIONS, "sum": SUM_OPTIONS}
 Words: TypeAlias = dict[str, Any]  # what a target binds to the names of a formula or a template
 NUMBERS = int, float, np.generic, type
 
@@ -71,22 +72,25 @@ def rebind(function: Function, words: Words) -> Function:
     return types.FunctionType(_with_constants(function.__code__, words["real"]), seen, function.__name__)
 
 
-def _text_of(code: CodeType) -> str:
-    """Text that changes when the code changes, that of functions inside it too, and is the same in every process."""
-    constants = [_text_of(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return repr((code.co_code.hex(), constants, code.co_names))
+def _with_nested(code: CodeType) -> list[CodeType]:
+    """`code` and that of the functions inside it."""
+    inside = [c for c in code.co_consts if isinstance(c, CodeType)]
+    return [code, *(nested for c in inside for nested in _with_nested(c))]
 
 
 def digest(function: Function) -> str:
     """Text that changes when `function`, anything it calls, or a constant it reads changes."""
-    code = function.__code__
-    parts = [_text_of(code)]
-    for name in code.co_names:
+    codes = _with_nested(function.__code__)
+    parts, names = [], [name for code in codes for name in code.co_names]
+    for code in codes:
+        constants = [c for c in code.co_consts if not isinstance(c, CodeType)]  # their text has an address in it
+        parts.append(repr((code.co_code.hex(), constants, code.co_names)))
+    for name in names:
         value = function.__globals__.get(name)
         value = getattr(value, "py_func", getattr(value, "__wrapped__", value))  # or an intrinsic's
         if isinstance(value, types.FunctionType):
             parts.append(digest(value))
-        elif isinstance(value, (*NUMBERS, types.BuiltinFunctionType)):
+        elif isinstance(value, (*NUMBERS, str, types.BuiltinFunctionType)):
             parts.append(repr(value))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
@@ -112,10 +116,18 @@ def _around(formula: Function, variable: str, seen: Words) -> Words:
 
 
 def bound_template(
-    template: Function, formula: Function | None, variable: str | None, words: Words, wrap: Callable[[Function], Any]
+    template: Function,
+    formula: Function | None,
+    variable: str | None,
+    words: Words,
+    wrap: Callable[[Function], Any],
+    instead: Mapping[Function, Any] = types.MappingProxyType({}),
 ) -> Function:
-    """`template` around `formula` in the vocabulary `words`; every callee goes through `wrap`, once."""
-    words, linked = dict(words), {}
+    """`template` around `formula` in the vocabulary `words`.
+
+    Every callee goes through `wrap`, once, or has something that stands `instead` of it.
+    """
+    words, linked = dict(words), dict(instead)
     if formula is not None and variable is not None:
         check_formula(formula)
         words = {**_around(formula, variable, words), **words}
@@ -163,15 +175,15 @@ def compiled(
     from boostloss.kernels import intrinsics
 
     flags = FLAGS[options]
-    words, outer = TARGETS[target] | intrinsics.WORDS, template
+    words, outer = TARGETS[target], template
     if target == "mixed" and template in narrow.AROUND:
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
     if layout:
         words = words | softmax.words_of_layout(*layout)
-    kernel = bound_template(outer, formula, variable, words, _callee)
+    kernel = bound_template(outer, formula, variable, words, _callee, intrinsics.INSTEAD)
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
-    settings = sorted(flags["fastmath"]), flags["error_model"], CALLEE_OPTIONS  # sorted: a set's order varies
+    settings = *(sorted(o["fastmath"]) for o in (flags, OPTIONS)), OPTIONS["error_model"], CALLEE_OPTIONS  # sets vary
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:

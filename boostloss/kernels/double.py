@@ -161,4 +161,5 @@ DOUBLE: dict[str, Any] = {
     "reciprocal": reciprocal,
     "real": np.float64,
     "wide": np.float64,
+    "summed": np.float64,
 }

@@ -1,13 +1,15 @@
-"""Words that are instructions of LLVM, or tell it something, in place of functions that Numba would compile.
+"""What stands in a kernel for functions of `scalar`: instructions of LLVM, and what is told it.
 
-Of NumPy's `view`, by which `scalar` reads bits, it compiles two for every pair of types: without them a kernel takes
-0.8 to 0.9 of the time to compile.
+NumPy's `view`, by which `scalar` reads bits, makes Numba compile two functions for every pair of types: without them a
+kernel takes 0.8 to 0.9 of the time to compile.
 """
 
 from typing import Any
 
 from numba import types
 from numba.extending import intrinsic
+
+from boostloss.kernels import scalar
 
 WIDEST = '"prefer-vector-width"="512"'
 
@@ -46,10 +48,10 @@ def from_bits(typing_context: Any, bits: Any) -> Any:
 
 @intrinsic
 def widest_vectors(typing_context: Any) -> Any:
-    """An attribute of the function that calls it: of 512 bits where the processor has them, LLVM's own choice is 256.
+    """Let the function that calls it use vectors of 512 bits where the processor has them; LLVM's own choice is 256.
 
-    Focal, cross-entropy and other losses of two classes take 0.72 of the time so, several classes 0.84 to 0.94, others
-    0.9 to 1.0 (Emerald Rapids).
+    Losses of two classes take 0.72 of the time so, several classes 0.84 to 0.94, others 0.9 to 1.0. Measured on Emerald
+    Rapids only: older processors lower their clock for such vectors.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -59,9 +61,9 @@ def widest_vectors(typing_context: Any) -> Any:
     return types.none(), generate
 
 
-WORDS: dict[str, Any] = {
-    "bits_of": bits_of,
-    "low_bits_of": low_bits_of,
-    "from_bits": from_bits,
-    "widest_vectors": widest_vectors,
+INSTEAD: dict[Any, Any] = {
+    scalar.bits_of: bits_of,
+    scalar.low_bits_of: low_bits_of,
+    scalar.from_bits: from_bits,
+    scalar.widest_vectors: widest_vectors,
 }

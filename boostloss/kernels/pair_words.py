@@ -68,4 +68,5 @@ SINGLE: dict[str, Any] = {
     "reciprocal": reciprocal,
     "real": Single,
     "wide": Pair,
+    "summed": np.float32,  # of a thread's one row
 }

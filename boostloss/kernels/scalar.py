@@ -8,6 +8,7 @@ asks for. Every target also binds
 
     real    the type of a row's numbers
     wide    the type of the hyper-parameters of a formula with `power_q`, `exp_product` or `margin_exp`: double
+    summed  the type of a sum over rows: double
 
 and gives such a formula log q (with `margin_exp` log p as well) `joined`: for these words alone, or as `number(log_q)`
 in the type of the row.
@@ -73,7 +74,7 @@ def margin_exp(log_p: float, log_q: float, shift: float, scale: float) -> tuple[
 
 
 def widest_vectors() -> None:
-    """Have the loops of the function that calls it use the widest vectors there are: of the CPU's kernels alone."""
+    """Let the loops of the calling function use the widest vectors. Only the CPU's kernels do."""
 
 
 def smaller_probability(e: Number, larger: Number) -> Number:
@@ -354,6 +355,7 @@ SIMD = {
     "reciprocal": reciprocal32,
     "real": np.float32,
     "wide": np.float64,
+    "summed": np.float64,
 }
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from boostloss._types import Array, Number, Numbers
 from boostloss.kernels.scalar import exp, joined, log1p_unit, log_p_of, number, smaller_probability, widest_vectors
 
-real: Any = float  # a target's type of a row's numbers, and the one for the hyper-parameters of a power
+real: Any = float  # a target's type of a row's numbers, the one for the hyper-parameters of a power
 wide: Any = float
+summed: Any = float  # and that of a sum over rows
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)  # exact in float32: harmless in a float64 row too
 CHUNK = 16384  # rows of one partial sum: fixed, so that a sum does not depend on the number of threads
@@ -185,7 +186,7 @@ def root_sums(y_true: Array, raw_prediction: Array, sample_weight: Array, partia
     for chunk in range(partial.shape[0]):
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         y, z, weight = y_true[rows], raw_prediction[rows], sample_weight[rows]
-        total: Any = 0.0
+        total = summed(0)
         for i in range(y.shape[0]):
             total += (weight[i] if weight.size else ONE) * math.sqrt(abs(point(y[i], z[i])))
         partial[chunk] = total
@@ -196,7 +197,7 @@ def chunk_sums(values: Array, partial: Array) -> None:
     widest_vectors()
     for chunk in range(partial.shape[0]):
         part = values[chunk * CHUNK : (chunk + 1) * CHUNK]
-        total: Any = 0.0
+        total = summed(0)
         for i in range(part.shape[0]):
             total += part[i]
         partial[chunk] = total

@@ -171,10 +171,9 @@ class RegressionLoss(Loss):
         self._derivatives(targets, raw, None, gradient, hessian)
         real, target = gradient.dtype.type, target_of(gradient.dtype, hessian.dtype)
         factor = training.row_count * targets.total_weight / sum_of(hessian)
-        factors = factor / self._step(training), factor
+        factors = real(factor / self._step(training)), real(factor)
         if factors != (1, 1):  # as those of the squared error are
-            kernel = compiled(templates.rescale, None, None, target)
-            run_rows(kernel, (gradient, hessian), tuple(map(real, factors)), ())
+            run_rows(compiled(templates.rescale, None, None, target), (gradient, hessian), factors, ())
 
     @property
     def leaf_quantile(self) -> float | None:
