@@ -50,8 +50,8 @@ def from_bits(typing_context: Any, bits: Any) -> Any:
 def widest_vectors(typing_context: Any) -> Any:
     """Let the function that calls it use vectors of 512 bits where the processor has them; LLVM's own choice is 256.
 
-    Losses of two classes take 0.72 of the time so, several classes 0.84 to 0.94, others 0.9 to 1.0. Measured on Emerald
-    Rapids only: older processors lower their clock for such vectors.
+    Losses of two classes take 0.6 to 0.8 of the time so, several classes 0.8 to 1.0, others 0.8 to 1.05. Measured on
+    Emerald Rapids only: older processors lower their clock for such vectors.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
