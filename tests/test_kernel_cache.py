@@ -1,5 +1,6 @@
 """The disk cache of compiled kernels."""
 
+import functools
 import json
 import os
 import shutil
@@ -162,6 +163,31 @@ def test_edited_intrinsic_misses(monkeypatch):
     assert digest(uses_an_intrinsic) == before
     monkeypatch.setattr(intrinsics, "WIDEST", '"prefer-vector-width"="256"')
     assert digest(uses_an_intrinsic) != before
+
+
+def slope(r):
+    return r
+
+
+def doubled(r):
+    return 2.0 * r
+
+
+def tripled(r):
+    return 3.0 * r
+
+
+def uses_a_wrapper(r):
+    return wrapper(r)  # noqa: F821  # bound below
+
+
+def test_edited_wrapper_misses(monkeypatch):
+    """Of a function that `functools.wraps` has marked its own code counts, not only what it wraps."""
+    digests = set()
+    for function in (doubled, tripled):
+        monkeypatch.setitem(globals(), "wrapper", functools.wraps(slope)(function))
+        digests.add(digest(uses_a_wrapper))
+    assert len(digests) == 2
 
 
 def bits_of(r):

@@ -87,7 +87,8 @@ def digest(function: Function) -> str:
         parts.append(repr((code.co_code.hex(), constants, code.co_names)))
     for name in names:
         value = function.__globals__.get(name)
-        value = getattr(value, "py_func", getattr(value, "__wrapped__", value))  # or an intrinsic's
+        if not isinstance(value, types.FunctionType):  # what a wrapper itself does counts
+            value = getattr(value, "py_func", getattr(value, "__wrapped__", value))  # of Numba's: an intrinsic's
         if isinstance(value, types.FunctionType):
             parts.append(digest(value))
         elif isinstance(value, (*NUMBERS, str, types.BuiltinFunctionType)):
@@ -183,7 +184,8 @@ def compiled(
     kernel = bound_template(outer, formula, variable, words, _callee, intrinsics.INSTEAD)
     # Numba's cache key has the file, line, name, bytecode and signature: neither constants, nor the functions behind
     # global names, nor options. So all of those go into the name.
-    settings = *(sorted(o["fastmath"]) for o in (flags, OPTIONS)), OPTIONS["error_model"], CALLEE_OPTIONS  # sets vary
+    options_of_both = [(sorted(o["fastmath"]), o["error_model"]) for o in (flags, OPTIONS)]  # a set's order varies
+    settings = options_of_both, CALLEE_OPTIONS
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
