@@ -23,6 +23,7 @@ from boostloss import CrossEntropy, Focal, Huber, LogCosh, Quantile
 from boostloss.kernels import threads
 from boostloss.kernels.templates import CHUNK
 from boostloss.kernels.threads import LEAST_SLICE, MIN_ROWS, MIN_WORK_AFTER_ENGINE, thread_count
+from boostloss.losses.regression_base import sum_of
 
 VARIABLE = "BOOSTLOSS_NUM_THREADS"
 TIMEOUT = 120  # for what would hang if it failed
@@ -370,3 +371,9 @@ def test_cross_validation_repeats():
     once, twice = (lgb.cv(params, lgb.Dataset(X, y), N_ROUNDS, nfold=3, feval=loss.metric, seed=0) for _ in range(2))
     assert once == twice
     assert (np.diff(once[f"valid {loss.metric.__name__}-mean"]) < 0).all()
+
+
+def test_sums_are_in_double():
+    """Of float32 numbers too: a running float32 sum of them is off by 1e-7 and more."""
+    numbers = np.random.default_rng(0).random(100_000).astype(np.float32)
+    np.testing.assert_allclose(sum_of(numbers), numbers.sum(dtype=np.float64), rtol=1e-13)
