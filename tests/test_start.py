@@ -1,11 +1,12 @@
 """The best constant of every loss."""
 
 import numpy as np
+import pytest
 from conftest import LOSSES, REGRESSION, over
 from loss_properties import WEIGHTED
 from numpy.testing import assert_allclose
 
-from boostloss import SMAPE, Asymmetric, HardTruncated, Hinge, Perceptron
+from boostloss import LDAM, SMAPE, Asymmetric, CrossEntropy, Focal, HardTruncated, Hinge, LogitAdjusted, Perceptron
 
 
 @over(LOSSES)
@@ -64,3 +65,15 @@ def test_newton_steps_of_a_constant_reach_the_start(case):
         if abs(step) < 1e-12 * max(1, abs(z[0])):
             break
     assert_allclose(z, start, rtol=1e-7, atol=1e-8)
+
+
+RARE = CrossEntropy(), LogitAdjusted(), Focal(), Focal(gamma=5.0), LDAM()
+
+
+@pytest.mark.parametrize("loss", RARE, ids=repr)
+def test_start_of_rare_classes(loss):
+    """A class with one row in a million has its share in the posterior of the start, to the last bits."""
+    y, weight = np.arange(5), np.array([1e6, 2e5, 5e4, 1.0, 1.0])
+    loss = loss.resolve(y, weight)
+    start = loss.fit_intercept_only(y, weight)
+    assert_allclose(loss.predict_proba(start[None, :])[0], weight / weight.sum(), rtol=1e-13)

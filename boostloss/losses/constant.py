@@ -7,9 +7,11 @@ import numpy as np
 from scipy.optimize import brentq
 
 from boostloss._types import Floats
-from boostloss.losses.probability import probability_parts
+from boostloss.losses.probability import probability_parts, true_class_margins
 
 LogPosterior: TypeAlias = Callable[[Floats], Floats]
+FURTHEST = 1e3  # a margin
+ROUNDING = 1e-15  # of a log posterior, relative to the larger of 1 and its size
 
 
 def best_margins(log_posterior: LogPosterior, log_weights: Floats) -> Floats:
@@ -22,8 +24,16 @@ def best_margins(log_posterior: LogPosterior, log_weights: Floats) -> Floats:
     if len(log_weights) == 2:
         return _two_margins(log_posterior, log_weights[1] - log_weights[0])
 
+    of_cross_entropy: Floats = true_class_margins(log_weights[None, :])[0]
+    if np.ptp(log_posterior(of_cross_entropy[None, :])[0] - log_weights) <= ROUNDING * (1 - log_weights.min()):
+        return of_cross_entropy  # a thousand evaluations less
+    furthest = np.full(len(log_weights), FURTHEST)
+    known = {-np.inf: -furthest, np.inf: furthest}
+
     def margins(t: float) -> Floats:
-        return _increasing_roots(lambda m: log_posterior(m[None, :])[0] - log_weights - t, len(log_weights))
+        low, high = known[max(s for s in known if s <= t)], known[min(s for s in known if s >= t)]
+        known[t] = _increasing_roots(lambda m: log_posterior(m[None, :])[0] - log_weights - t, low, high)
+        return known[t]
 
     def excess(t: float) -> float:
         return float(probability_parts(margins(t))[2].sum()) - 1
@@ -48,12 +58,11 @@ def _two_margins(log_posterior: LogPosterior, log_odds: float) -> Floats:
     return np.array([-z, z])
 
 
-def _increasing_roots(f: Callable[[Floats], Floats], n: int) -> Floats:
-    """Roots of n increasing functions at once, by bisection to the last bit."""
-    low: Floats = np.full(n, -1e3)
-    high: Floats = np.full(n, 1e3)
-    for _ in range(80):
-        middle = (low + high) / 2
+def _increasing_roots(f: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+    """Roots of increasing functions at once, by bisection to the last bit."""
+    middle = (low + high) / 2
+    while ((low < middle) & (middle < high)).any():
         above = f(middle) > 0
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return (low + high) / 2
+        middle = (low + high) / 2
+    return middle
