@@ -18,8 +18,8 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 # A vectorised sum needs any order
 SUM_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls a kernel from C
-# LLVM's own threshold leaves large formulas as calls: 20 times slower. Entry points that nobody uses are a third of the
-# time it takes to compile
+# LLVM's own threshold leaves large formulas as calls: 20 times slower; blocks of K classes that are called take up to
+# 1.08 of the time, and 0.95 of the time to compile. Entry points that nobody uses are a third of that
 CALLEE_OPTIONS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # One target has one signature, "mixed" being float32 results of float64 raw predictions: where two processes store two
 # signatures of one name at once, Numba's index may keep one with the machine code of the other
@@ -153,7 +153,10 @@ def _callee(function: Function) -> Any:
     """The compiled form of a function that kernels call; the same one for all that call it."""
     from numba import njit
 
-    return _callees.setdefault(digest(function), njit(**CALLEE_OPTIONS, **OPTIONS)(function))
+    from boostloss.kernels.compiler import QuickCompiler
+
+    options = {**CALLEE_OPTIONS, **OPTIONS, "pipeline_class": QuickCompiler}
+    return _callees.setdefault(digest(function), njit(**options)(function))
 
 
 @functools.cache
@@ -174,8 +177,9 @@ def compiled(
     from numba import njit
 
     from boostloss.kernels import intrinsics
+    from boostloss.kernels.compiler import QuickCompiler
 
-    flags = FLAGS[options]
+    flags = {**KERNEL_OPTIONS, **FLAGS[options], "pipeline_class": QuickCompiler}
     words, outer = TARGETS[target], template
     if target == "mixed" and template in narrow.AROUND:
         words, outer = words | narrow.words_around(template, variable), narrow.AROUND[template]
@@ -189,8 +193,8 @@ def compiled(
     tag = hashlib.sha256(f"{digest(kernel)}{settings}".encode()).hexdigest()
     kernel.__qualname__ = f"{template.__name__}_{formula.__name__ if formula else 'plain'}_{target}_{tag[:16]}"
     try:
-        dispatcher = njit(**KERNEL_OPTIONS, cache=True, **flags)(kernel)
+        dispatcher = njit(cache=True, **flags)(kernel)
     except RuntimeError:  # Numba found no folder it may write to
-        dispatcher = njit(**KERNEL_OPTIONS, **flags)(kernel)
+        dispatcher = njit(**flags)(kernel)
     dispatcher.definition = template, formula, variable  # for arrays of a device
     return dispatcher

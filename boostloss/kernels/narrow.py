@@ -6,10 +6,9 @@ as long. What a block holds is what the formula is one of, residuals being round
 
 from typing import Any
 
-import numpy as np
-
 from boostloss._types import Array, Function, Number, Numbers
 from boostloss.kernels import templates
+from boostloss.kernels.arrays import part, scratch_on_stack
 from boostloss.kernels.scalar import widest_vectors
 from boostloss.kernels.templates import formula, real
 
@@ -42,9 +41,10 @@ def point_of_rounded_residual(y_true: Number, r: Number, *params: Number) -> Any
 def rounded_block(y_true: Array, raw_prediction: Array, block: Array) -> Array:
     """Rounded rows."""
     widest_vectors()
+    z = part(block, 0, y_true.shape[0])
     for i in range(y_true.shape[0]):
-        block[i] = rounded(y_true[i], raw_prediction[i])
-    return block[: y_true.shape[0]]
+        z[i] = rounded(y_true[i], raw_prediction[i])
+    return z
 
 
 def classes_derivatives(
@@ -53,11 +53,11 @@ def classes_derivatives(
     hessian: Array
 ) -> None:
     """Of two classes."""
-    block = np.empty(BLOCK, real)
+    block = scratch_on_stack(real, 1, BLOCK)
     for start in range(0, y_true.shape[0], BLOCK):
-        rows = slice(start, start + BLOCK)
-        y, weight, g, h = y_true[rows], sample_weight[rows], gradient[rows], hessian[rows]
-        z = rounded_block(y, raw_prediction[rows], block)
+        y, weight = part(y_true, start, BLOCK), part(sample_weight, start, BLOCK)
+        g, h = part(gradient, start, BLOCK), part(hessian, start, BLOCK)
+        z = rounded_block(y, part(raw_prediction, start, BLOCK), block)
         loop(y, z, weight, negative, positive, class_weight, exact, relative_floor, least, g, h)
 
 
@@ -66,12 +66,11 @@ def classes_value(
     class_weight: tuple[Number, Number], value: Array
 ) -> None:
     """Of two classes."""
-    block = np.empty(BLOCK, real)
+    block = scratch_on_stack(real, 1, BLOCK)
     for start in range(0, y_true.shape[0], BLOCK):
-        rows = slice(start, start + BLOCK)
-        y, weight = y_true[rows], sample_weight[rows]
-        z = rounded_block(y, raw_prediction[rows], block)
-        loop(y, z, weight, negative, positive, class_weight, value[rows])
+        y, weight = part(y_true, start, BLOCK), part(sample_weight, start, BLOCK)
+        z = rounded_block(y, part(raw_prediction, start, BLOCK), block)
+        loop(y, z, weight, negative, positive, class_weight, part(value, start, BLOCK))
 
 
 def numbers_derivatives(
@@ -79,20 +78,19 @@ def numbers_derivatives(
     gradient: Array, hessian: Array
 ) -> None:
     """Of a number."""
-    block = np.empty(BLOCK, real)
+    block = scratch_on_stack(real, 1, BLOCK)
     for start in range(0, y_true.shape[0], BLOCK):
-        rows = slice(start, start + BLOCK)
-        y, weight, g, h = y_true[rows], sample_weight[rows], gradient[rows], hessian[rows]
-        loop(y, rounded_block(y, raw_prediction[rows], block), weight, params, exact, floor, g, h)
+        y, weight = part(y_true, start, BLOCK), part(sample_weight, start, BLOCK)
+        g, h = part(gradient, start, BLOCK), part(hessian, start, BLOCK)
+        loop(y, rounded_block(y, part(raw_prediction, start, BLOCK), block), weight, params, exact, floor, g, h)
 
 
 def numbers_value(y_true: Array, raw_prediction: Array, sample_weight: Array, params: Numbers, value: Array) -> None:
     """Of a number."""
-    block = np.empty(BLOCK, real)
+    block = scratch_on_stack(real, 1, BLOCK)
     for start in range(0, y_true.shape[0], BLOCK):
-        rows = slice(start, start + BLOCK)
-        y, weight = y_true[rows], sample_weight[rows]
-        loop(y, rounded_block(y, raw_prediction[rows], block), weight, params, value[rows])
+        y, weight = part(y_true, start, BLOCK), part(sample_weight, start, BLOCK)
+        loop(y, rounded_block(y, part(raw_prediction, start, BLOCK), block), weight, params, part(value, start, BLOCK))
 
 
 AROUND: dict[Function, Function] = {

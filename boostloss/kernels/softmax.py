@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from boostloss._types import Array, Number, Numbers
+from boostloss.kernels.arrays import part, scratch, scratch_on_stack
 from boostloss.kernels.scalar import (
     exp_parts,
     joined,
@@ -135,15 +136,10 @@ def own_probability(
 
 def kept(row: Array, what: np.int64) -> Array:
     """One number of every row of a block."""
-    return row[what * MOST_ROWS : (what + 1) * MOST_ROWS]
+    return part(row, what * MOST_ROWS, MOST_ROWS)
 
 
-def kept_sums(row: Array) -> tuple[Array, Array, Array, Array]:
-    """The sum over the other classes and its reciprocal, in two parts each."""
-    return kept(row, REST), kept(row, REST_LOW), kept(row, INVERSE), kept(row, INVERSE_LOW)
-
-
-def block_size(n_classes: int) -> int:
+def block_size(n_classes: Any) -> Any:
     """Rows at a time, so that the scratch stays in the first cache; it divides the rows of a thread's slice."""
     return 256 if n_classes <= 8 else (128 if n_classes <= 16 else (64 if n_classes <= 32 else 32))
 
@@ -167,7 +163,7 @@ def at_in_classes(i: int, k: int, strides: tuple[int, int]) -> np.uint64:
 def fetch(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """Raw predictions of a block, one class after the other."""
     widest_vectors()
-    block = raw_prediction[start * strides[0] :]
+    block = part(raw_prediction, start * strides[0], raw_prediction.size)
     for k in range(share.shape[0]):
         for i in range(size):
             share[k, i] = block[at(i, k, strides)]
@@ -176,7 +172,7 @@ def fetch(raw_prediction: Array, strides: tuple[int, int], start: int, size: int
 def fetch_rows(raw_prediction: Array, strides: tuple[int, int], start: int, size: int, share: Array) -> None:
     """The same, one row after the other: LLVM knows the number of classes."""
     widest_vectors()
-    block = raw_prediction[start * N_CLASSES :]
+    block = part(raw_prediction, start * N_CLASSES, size * N_CLASSES)
     for i in range(size):
         for k in range(N_CLASSES):
             share[k, i] = block[np.uint64(i * N_CLASSES + k)]
@@ -189,12 +185,12 @@ def look_up(
     """Parameters and weights of a block; the own class gets a raw prediction of -inf, so that it is no rest."""
     widest_vectors()
     own, weight = kept(row, OWN), kept(row, WEIGHT)
-    label = y_true[start : start + size]
+    label, given = part(y_true, start, size), part(sample_weight, start, size)
     for i in range(size):
         k = np.uint64(label[i])
         own[i] = share[k, i]
         share[k, i] = -np.inf
-        weight[i] = class_weight[k] * (sample_weight[start + i] if sample_weight.size else ONE)
+        weight[i] = class_weight[k] * (given[i] if given.size else ONE)
     many, n_params = table.shape[0] > 1, table.shape[1] // 2
     for j in range(n_params if many or start == 0 else 0):  # the same for all classes are there since the first block
         high, low = kept(row, PARAMETERS + j), kept(row, PARAMETERS + MOST_PARAMETERS + j)
@@ -206,7 +202,7 @@ def look_up(
 def store(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """A block of results, one class after the other: three times as fast as row after row of any number of them."""
     widest_vectors()
-    block = out[start * strides[0] :]
+    block = part(out, start * strides[0], out.size)
     for k in range(result.shape[0]):
         for i in range(size):
             block[at(i, k, strides)] = result[k, i]
@@ -215,7 +211,7 @@ def store(result: Array, out: Array, strides: tuple[int, int], start: int, size:
 def store_rows(result: Array, out: Array, strides: tuple[int, int], start: int, size: int) -> None:
     """The same, one row after the other: the kernel takes 0.8 to 0.9 of the time."""
     widest_vectors()
-    block = out[start * N_CLASSES :]
+    block = part(out, start * N_CLASSES, size * N_CLASSES)
     for i in range(size):
         for k in range(N_CLASSES):
             block[np.uint64(i * N_CLASSES + k)] = result[k, i]
@@ -230,7 +226,8 @@ def layout_of(array: Array) -> tuple[int, bool]:
 def words_of_layout(n_classes: int, in_rows: bool) -> dict[str, Any]:
     """What binding puts behind `at`, `fetch` and `store`: a kernel for all layouts compiles for 1.5 times as long."""
     if n_classes:
-        return {"N_CLASSES": np.int64(n_classes), "at": at_in_rows, "fetch": fetch_rows, "store": store_rows}
+        words: dict[str, Any] = {"at": at_in_rows, "fetch": fetch_rows, "store": store_rows}
+        return {**words, "N_CLASSES": np.int64(n_classes), "scratch": scratch_on_stack}
     return {"at": at_in_rows if in_rows else at_in_classes}
 
 
@@ -312,15 +309,16 @@ def softmax_derivatives(
     template.
     """
     widest_vectors()
-    n_classes = len(class_weight)
+    n_classes = N_CLASSES if N_CLASSES else len(class_weight)
     n = block_size(n_classes)
-    share, curve = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
-    row = np.empty(N_KEPT * MOST_ROWS, real)
-    rest, rest_low, inverse, inverse_low = kept_sums(row)
+    share, curve = scratch(real, n_classes, n), scratch(real, n_classes, n)
+    row = scratch(real, N_KEPT, MOST_ROWS)
+    rest, rest_low = kept(row, REST), kept(row, REST_LOW)
+    inverse, inverse_low = kept(row, INVERSE), kept(row, INVERSE_LOW)
     probability, other, weight = kept(row, P), kept(row, Q), kept(row, WEIGHT)
     firsts, seconds, lowest = kept(row, FIRST), kept(row, SECOND), kept(row, LEAST)
     for start in range(0, n_rows, n):
-        size = min(n, n_rows - start)
+        size = n if n < n_rows - start else n_rows - start
         fetch(raw_prediction, strides, start, size, share)
         look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
         sum_up(size, share, row)
@@ -338,7 +336,7 @@ def softmax_derivatives(
         for i in range(size):
             h = seconds[i] - probability[i] * firsts[i]
             seconds[i] = floored(h, firsts[i], relative_floor, lowest[i])
-        label = y_true[start : start + size]
+        label = part(y_true, start, size)
         for i in range(size):
             own = np.uint64(label[i])
             share[own, i], curve[own, i] = firsts[i], seconds[i]
@@ -352,12 +350,12 @@ def softmax_value(
 ) -> None:
     """Class indices."""
     widest_vectors()
-    n_classes = len(class_weight)
+    n_classes = N_CLASSES if N_CLASSES else len(class_weight)
     n = block_size(n_classes)
-    share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)
+    share, row = scratch(real, n_classes, n), scratch(real, N_KEPT, MOST_ROWS)
     weight = kept(row, WEIGHT)
     for start in range(0, n_rows, n):
-        size = min(n, n_rows - start)
+        size = n if n < n_rows - start else n_rows - start
         fetch(raw_prediction, strides, start, size, share)
         look_up(y_true, sample_weight, table, class_weight, start, size, share, row)
         sum_up(size, share, row)
@@ -373,14 +371,15 @@ def soft_softmax_derivatives(
 ) -> None:
     """Cross-entropy with a distribution t per row, -sum_k w_k t_k log p_k: with T = sum_k w_k t_k, g = T p - w t."""
     widest_vectors()
-    n_classes = len(class_weight)
+    n_classes = N_CLASSES if N_CLASSES else len(class_weight)
     n = block_size(n_classes)
-    share, target = np.empty((n_classes, n), real), np.empty((n_classes, n), real)
-    row = np.empty(N_KEPT * MOST_ROWS, real)
-    rest, rest_low, inverse, inverse_low = kept_sums(row)
+    share, target = scratch(real, n_classes, n), scratch(real, n_classes, n)
+    row = scratch(real, N_KEPT, MOST_ROWS)
+    rest, rest_low = kept(row, REST), kept(row, REST_LOW)
+    inverse, inverse_low = kept(row, INVERSE), kept(row, INVERSE_LOW)
     total, weight = kept(row, TOTAL), kept(row, WEIGHT)
     for start in range(0, n_rows, n):
-        size = min(n, n_rows - start)
+        size = n if n < n_rows - start else n_rows - start
         fetch(raw_prediction, strides, start, size, share)
         fetch(targets, strides, start, size, target)
         sum_up(size, share, row)
@@ -406,19 +405,19 @@ def soft_softmax_value(
 ) -> None:
     """-sum_k w_k t_k log p_k."""
     widest_vectors()
-    n_classes = len(class_weight)
+    n_classes = N_CLASSES if N_CLASSES else len(class_weight)
     n = block_size(n_classes)
-    share, row = np.empty((n_classes, n), real), np.empty(N_KEPT * MOST_ROWS, real)
+    share, row = scratch(real, n_classes, n), scratch(real, N_KEPT, MOST_ROWS)
     top, log_rest, total = kept(row, TOP), kept(row, LOG_REST), kept(row, TOTAL)
     for start in range(0, n_rows, n):
-        size = min(n, n_rows - start)
+        size = n if n < n_rows - start else n_rows - start
         fetch(raw_prediction, strides, start, size, share)
         sum_up(size, share, row)
         for i in range(size):
             high, low = log1p_parts(kept(row, REST)[i] - ONE + kept(row, REST_LOW)[i])
             total[i], log_rest[i] = ZERO, high + low
         fetch(raw_prediction, strides, start, size, share)
-        labels = targets[start * strides[0] :]
+        labels = part(targets, start * strides[0], targets.size)
         for k in range(n_classes):
             for i in range(size):
                 gap = log_rest[i] - (share[k, i] - top[i])
