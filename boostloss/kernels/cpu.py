@@ -108,6 +108,8 @@ def _around(formula: Function, variable: str, seen: Words) -> Words:
         return words
     n_parameters = formula.__code__.co_argcount - 4
     words["row_parameters"] = softmax.ROW_PARAMETERS[n_parameters]
+    if not n_parameters:
+        words["look_up_parameters"] = softmax.no_parameters
     words["table_parameters"] = softmax_rows.TABLE_PARAMETERS[n_parameters]
     if "margin_exp" in formula.__code__.co_names:
         words["log_p_of"] = seen.get("joined", scalar.joined)

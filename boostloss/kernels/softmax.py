@@ -88,6 +88,10 @@ def row_parameters_3(row: Array, i: int) -> Numbers:
     return first, second, row_parameter(row, THIRD_PARAMETER, i)
 
 
+def no_parameters(label: Array, table: Array, start: int, row: Array) -> None:
+    """In place of `look_up_parameters`."""
+
+
 ROW_PARAMETERS = row_parameters_0, row_parameters_1, row_parameters_2, row_parameters_3
 
 
@@ -191,7 +195,13 @@ def look_up(
         own[i] = share[k, i]
         share[k, i] = -np.inf
         weight[i] = class_weight[k] * (given[i] if given.size else ONE)
-    many, n_params = table.shape[0] > 1, table.shape[1] // 2
+    look_up_parameters(label, table, start, row)
+
+
+def look_up_parameters(label: Array, table: Array, start: int, row: Array) -> None:
+    """Parameters of a block: binding leaves it out where a formula has none."""
+    widest_vectors()
+    many, n_params, size = table.shape[0] > 1, table.shape[1] // 2, label.shape[0]
     for j in range(n_params if many or start == 0 else 0):  # the same for all classes are there since the first block
         high, low = kept(row, PARAMETERS + j), kept(row, PARAMETERS + MOST_PARAMETERS + j)
         for i in range(size):
