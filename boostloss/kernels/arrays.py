@@ -18,5 +18,5 @@ def scratch(dtype: Any, n_rows: Any, n_columns: Any) -> Array:
 
 
 def scratch_on_stack(dtype: Any, n_rows: Any, n_columns: Any) -> Array:
-    """The same of some 32 kB at most, for the function that calls it, once: LLVM knows that nothing else lies there."""
+    """The same of less than 100 kB, once in the function that calls it: LLVM knows that nothing else lies there."""
     return np.empty((n_rows, n_columns), dtype)

@@ -38,7 +38,7 @@ class QuickCompiler(CompilerBase):
         """The passes of nopython mode that have work to do; the list is the same for all our functions."""
         if not _passes:
             default = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            _passes.extend(entry for entry in default.passes if entry[0].__name__ not in UNUSED_PASSES)
+            _passes[:] = [entry for entry in default.passes if entry[0].__name__ not in UNUSED_PASSES]
         manager = PassManager("nopython")
         manager.passes = _passes
         manager.finalize()

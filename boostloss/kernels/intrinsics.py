@@ -5,6 +5,7 @@ kernel takes 0.8 to 0.9 of the time to compile. A slice counts references and lo
 is a function of its own: without both, K classes take 0.9 of that again.
 """
 
+import sys
 from typing import Any
 
 from numba import types
@@ -110,9 +111,10 @@ def scratch_on_stack(typing_context: Any, dtype: Any, n_rows: Any, n_columns: An
 
 INSTEAD: dict[Any, Any] = {
     arrays.part: part,
-    arrays.scratch_on_stack: scratch_on_stack,
     scalar.bits_of: bits_of,
     scalar.low_bits_of: low_bits_of,
     scalar.from_bits: from_bits,
     scalar.widest_vectors: widest_vectors,
 }
+if sys.platform != "win32":  # there LLVM calls a function of the system for so much stack: not tried
+    INSTEAD[arrays.scratch_on_stack] = scratch_on_stack
