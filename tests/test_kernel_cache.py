@@ -177,8 +177,11 @@ def tripled(r):
     return 3.0 * r
 
 
+wrapper = functools.wraps(slope)(doubled)
+
+
 def uses_a_wrapper(r):
-    return wrapper(r)  # noqa: F821  # bound below
+    return wrapper(r)
 
 
 def test_edited_wrapper_misses(monkeypatch):

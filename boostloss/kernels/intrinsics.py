@@ -13,8 +13,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from boostloss.kernels import arrays, scalar
+from boostloss.kernels.threads import CACHE_LINE
 
-CACHE_LINE = 64  # bytes
 WIDEST = '"prefer-vector-width"="512"'
 
 

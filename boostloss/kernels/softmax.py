@@ -7,7 +7,8 @@ for any K. What is kept of every row lies in one array, at places LLVM knows: it
 not overlap.
 
 Raw predictions and results are flat: class k of row i is at i * strides[0] + k * strides[1]. Binding chooses the words
-for either memory order, and for rows of few classes makes their number a constant (`words_of_layout`).
+for either memory order, and for rows of few classes makes their number a constant (`words_of_layout`);
+N_CLASSES is 0 elsewhere. For `min` Numba would compile a function, hence the ternaries.
 """
 
 from typing import Any
